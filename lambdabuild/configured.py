@@ -1,0 +1,73 @@
+"""ConfiguredTarget: what a target means for one platform, and the graph of them.
+
+Plain data that analysis makes and everything after it reads: actions, and
+where the files come from. Whatever depends on file contents (keys, hashes) is
+computed from it, so an edited source leaves it as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from lambdabuild.action import Action, ActionId, ActionOutput, Input
+from lambdabuild.errors import Location
+from lambdabuild.label import Label
+
+
+class ConfiguredLabel(NamedTuple):
+    """A target for one platform."""
+
+    label: Label
+    platform: str
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.platform})"
+
+
+class LayerOutputs(NamedTuple):
+    """Where a layer's compressed bytes and its description come from."""
+
+    blob: ActionOutput
+    descriptor: ActionOutput
+
+
+class ImageOutputs(NamedTuple):
+    """Where the parts of an image come from; `layers` are those held here, the base's first."""
+
+    manifest: ActionOutput
+    config: ActionOutput
+    layers: tuple[LayerOutputs, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredTarget:
+    """A target for one platform, analysed.
+
+    outputs: default outputs: output path -> where the file comes from.
+    actions: what this target declared itself.
+    image:   its parts, if the target is an image.
+    """
+
+    label: Label
+    platform: str
+    kind: str
+    at: Location
+    outputs: Mapping[str, Input]
+    actions: tuple[Action, ...]
+    image: ImageOutputs | None = None
+
+    @property
+    def id(self) -> ConfiguredLabel:
+        return ConfiguredLabel(self.label, self.platform)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredGraph:
+    """Configured targets, dependencies before what depends on them."""
+
+    targets: Mapping[ConfiguredLabel, ConfiguredTarget]
+
+    def action(self, id_: ActionId) -> Action:
+        return self.targets[ConfiguredLabel(id_.label, id_.platform)].actions[id_.number]

@@ -1,0 +1,122 @@
+"""Patterns -> a ConfiguredGraph: phases 1 and 2, in a process of their own.
+
+BUILD files are programs, and a program can be endless or huge: `isolated` keeps
+that from this process, and hands back plain data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from lambdabuild.analysis import Analyzer
+from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel
+from lambdabuild.errors import Location, UserError
+from lambdabuild.label import Label, TargetPattern
+from lambdabuild.loading import Loader
+from lambdabuild.rulebook import Rulebook
+from lambdabuild.sources import WorkingTree
+from lambdabuild.starlark import Beat, isolated
+from lambdabuild.starlark.isolate import Emit
+from lambdabuild.target import Target
+from lambdabuild.workspace import Workspace, host_machine_platform, resolve_platforms
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of the BUILD files.
+
+    platforms:  those of --platform, or () for all that each target names.
+    keep_going: collect the targets that fail, and go on with the others.
+    """
+
+    patterns: tuple[TargetPattern, ...]
+    platforms: tuple[str, ...] = ()
+    keep_going: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What the BUILD files answered.
+
+    roots:    the configured targets that were asked for, in order.
+    graph:    they and all that they depend on.
+    failures: with keep_going, what was wrong with the targets that are left out.
+    """
+
+    roots: tuple[ConfiguredLabel, ...]
+    graph: ConfiguredGraph
+    failures: tuple[tuple[str, UserError], ...] = ()
+
+
+Say = Callable[[str, "Location | None"], None]
+
+
+def evaluate(workspace: Workspace, question: Question, say: Say) -> Evaluation:
+    """Returns the answer; `say` gets what BUILD files print. Raises UserError."""
+
+    def work(beat: Beat, emit: Emit) -> Evaluation:
+        return _evaluate(workspace, question, beat, lambda text, at: emit((text, at)))
+
+    return isolated(work, on_event=lambda event: say(*event))
+
+
+def _evaluate(workspace: Workspace, question: Question, beat: Beat, say: Say) -> Evaluation:
+    tree = WorkingTree(workspace.root, workspace.ignore)
+    rulebook = Rulebook(tree, beat=beat, say=say)
+    loader = Loader(tree, rulebook)
+    analyzer = Analyzer(loader.graph, rulebook, loader.blame, host_machine_platform())
+    failures: list[tuple[str, UserError]] = []
+    roots: list[ConfiguredLabel] = []
+    for label, explicit in _asked(loader, question, failures):
+        try:
+            targets = loader.closure([label])
+            for platform in _platforms(workspace, question, targets[-1], explicit=explicit):
+                for target in targets:
+                    analyzer.configure(target, platform)
+                roots.append(ConfiguredLabel(label, platform))
+        except UserError as error:
+            if not question.keep_going:
+                raise
+            failures.append((str(label), error))
+    return Evaluation(tuple(roots), ConfiguredGraph(analyzer.configured), tuple(failures))
+
+
+def _asked(
+    loader: Loader, question: Question, failures: list[tuple[str, UserError]]
+) -> Sequence[tuple[Label, bool]]:
+    """Returns the labels that the patterns match, and whether each was named by itself."""
+    asked: dict[Label, bool] = {}
+    for pattern in question.patterns:
+        try:
+            matched = loader.match(pattern)
+        except UserError as error:
+            if not question.keep_going:
+                raise
+            failures.append((str(pattern), error))
+            continue
+        for label in matched:
+            if pattern.negative:
+                asked.pop(label, None)
+            else:
+                asked[label] = asked.get(label, False) or not pattern.wildcard
+    return list(asked.items())
+
+
+def _platforms(
+    workspace: Workspace, question: Question, target: Target, *, explicit: bool
+) -> tuple[str, ...]:
+    """Returns the platforms that `target` is to be configured for."""
+    named = target.values.get("platforms", ())
+    own = resolve_platforms(named, at=target.at) if named else workspace.platforms
+    if not question.platforms or not named:
+        return question.platforms or own
+    both = tuple(platform for platform in question.platforms if platform in own)
+    if explicit and len(both) < len(question.platforms):
+        missing = next(platform for platform in question.platforms if platform not in own)
+        raise UserError(
+            f"{target.label} is not built for {missing}: it names {', '.join(own)}",
+            at=target.at,
+            hint=f"add {missing!r} to its platforms, or ask for another --platform",
+        )
+    return both

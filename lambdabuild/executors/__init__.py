@@ -1,0 +1,1 @@
+"""Where actions run. Executors know no graph: they get one ready action at a time."""

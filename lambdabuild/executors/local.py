@@ -1,0 +1,52 @@
+"""Runs actions in this process: input bytes -> a tool -> blobs of the content store."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from lambdabuild.action import ActionResult, Made, ReadyAction, Tool, ToolCall
+from lambdabuild.digest import Digest
+from lambdabuild.store import ContentStore
+from lambdabuild.store.local import disk_errors, remove_tree
+from lambdabuild.tree import FileNode
+
+
+class LocalExecutor:
+    """An Executor with no sandbox: the bundled tools read only what `contents` gives them.
+
+    scratch: a directory on the store's file system, so that outputs are moved, not copied.
+    """
+
+    name = "local"
+
+    def __init__(
+        self,
+        tools: Mapping[str, Tool],
+        store: ContentStore,
+        contents: Callable[[Digest], Iterable[bytes]],
+        scratch: Path,
+    ) -> None:
+        self._tools = tools
+        self._store = store
+        self._contents = contents
+        self._scratch = scratch
+
+    def execute(self, action: ReadyAction, check: Callable[[], None]) -> ActionResult:
+        started = time.monotonic()
+        with disk_errors(self._scratch):
+            scratch = Path(tempfile.mkdtemp(prefix=f"{action.tool}-", dir=self._scratch))
+            try:
+                call = ToolCall(action.params, action.inputs, action.platform, self._contents, scratch, check)
+                made = self._tools[action.tool].run(call)
+                outputs = {name: self._keep(made[name]) for name in action.outputs}
+            finally:
+                remove_tree(scratch)
+        return ActionResult(outputs, time.monotonic() - started, self.name)
+
+    def _keep(self, made: Made) -> FileNode:
+        content = made.content
+        digest = self._store.put(content) if isinstance(content, bytes) else self._store.put_file(content)
+        return FileNode(digest, made.executable)

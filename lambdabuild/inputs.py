@@ -1,0 +1,61 @@
+"""The files that actions take: their nodes, and their bytes when a tool wants them.
+
+Sources are read where they lie, not copied first; whoever reads them verifies
+that they still are what was hashed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lambdabuild.action import HostFile, SourceFile
+from lambdabuild.digest import Digest, Hasher
+from lambdabuild.errors import ExternalError, UserError
+from lambdabuild.sources import WorkingTree
+from lambdabuild.sources.stable import pieces, read_node
+from lambdabuild.store import ContentStore
+from lambdabuild.tree import FileNode
+
+
+class InputFiles:
+    """Workspace files, files of this machine, and blobs of the store, by digest."""
+
+    def __init__(self, tree: WorkingTree, store: ContentStore) -> None:
+        self._tree = tree
+        self._store = store
+        self._host: dict[str, FileNode] = {}
+        self._host_places: dict[Digest, str] = {}
+
+    def node(self, file: SourceFile | HostFile) -> FileNode:
+        """Returns digest and mode of a file; raises UserError where it cannot be used."""
+        node = self._tree.node(file.path) if isinstance(file, SourceFile) else self._host_node(file.path)
+        return node if file.executable is None else FileNode(node.digest, file.executable)
+
+    def contents(self, digest: Digest) -> Iterator[bytes]:
+        """Yields the bytes of that digest; raises when the end shows that they are others."""
+        place = self._tree.place(digest) or self._host_places.get(digest)
+        if place is None:
+            yield from self._store.pieces(digest)
+            return
+        hasher = Hasher()
+        try:
+            for piece in pieces(place):
+                hasher.update(piece)
+                yield piece
+        except OSError as error:
+            raise _changed(place) from error
+        if hasher.digest() != digest:
+            raise _changed(place)
+
+    def _host_node(self, path: str) -> FileNode:
+        if path not in self._host:
+            try:
+                self._host[path] = read_node(path)
+            except OSError as error:
+                raise ExternalError(f"{path} of this machine cannot be read: {error.strerror}") from error
+            self._host_places[self._host[path].digest] = path
+        return self._host[path]
+
+
+def _changed(place: str) -> UserError:
+    return UserError(f"{place} changed while the build was running", hint="run the same command again")

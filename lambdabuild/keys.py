@@ -1,0 +1,80 @@
+"""Keys and hashes: what names an action or a target before anything runs.
+
+docs/hashing.md specifies what is computed here; this is its implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from lambdabuild.action import (
+    Action,
+    ActionId,
+    ActionOutput,
+    HostFile,
+    Input,
+    SourceFile,
+    deep_document,
+    output_reference,
+    source_reference,
+)
+from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel, ConfiguredTarget
+from lambdabuild.digest import Canonical, Key, key_of
+from lambdabuild.errors import UserError
+from lambdabuild.tree import FileNode
+
+NodeOf = Callable[["SourceFile | HostFile"], FileNode]
+
+TAG_DIGITS = 32
+
+
+class KeyTable:
+    """Deep keys of all actions of a graph, and hashes of its targets.
+
+    hashes:   by configured target.
+    failures: targets of which a source, or one of a dependency, cannot be used.
+    """
+
+    def __init__(self, graph: ConfiguredGraph, node_of: NodeOf, tool_version: Callable[[str], int]) -> None:
+        self.hashes: dict[ConfiguredLabel, Key] = {}
+        self.failures: dict[ConfiguredLabel, UserError] = {}
+        self._deep: dict[ActionId, Key] = {}
+        self._graph = graph
+        self._node_of = node_of
+        self._tool_version = tool_version
+        for id_, target in graph.targets.items():
+            try:
+                self._add(target)
+            except UserError as error:
+                error.located(target.at)
+                self.failures[id_] = error
+
+    def deep_key(self, action: ActionId) -> Key:
+        return self._deep[action]
+
+    def deep_document(self, action: Action) -> Mapping[str, Canonical]:
+        """Returns the document that the deep key of `action` is the hash of."""
+        inputs = [(path, self._reference(source)) for path, source in action.inputs.items()]
+        return deep_document(action, self._tool_version(action.tool), inputs)
+
+    def target_document(self, target: ConfiguredTarget) -> Canonical:
+        """Returns the document that the target's hash is the hash of."""
+        return [[path, self._reference(target.outputs[path])] for path in sorted(target.outputs)]
+
+    def _add(self, target: ConfiguredTarget) -> None:
+        for action in target.actions:
+            self._deep[action.id] = key_of("deep", self.deep_document(action))
+        self.hashes[target.id] = key_of("target", self.target_document(target))
+
+    def _reference(self, source: Input) -> Canonical:
+        if not isinstance(source, ActionOutput):
+            return source_reference(self._node_of(source))
+        key = self._deep.get(source.action)
+        if key is None:
+            raise self.failures[ConfiguredLabel(source.action.label, source.action.platform)]
+        return output_reference(key, source.name, source.executable)
+
+
+def tag_of(hash_: Key) -> str:
+    """Returns the image tag that a target's hash names."""
+    return f"b3-{hash_[:TAG_DIGITS]}"

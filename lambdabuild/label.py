@@ -1,0 +1,150 @@
+"""Labels name targets and files; target patterns name sets of them.
+
+`//a/b:c` is target `c` of package `a/b`; `//a/b` is short for `//a/b:b`; `:c`
+is in the package where it is written. Nothing here knows which exist.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lambdabuild.errors import Location, UserError
+
+_HINT = "write //package:name, or :name for a target of this package"
+
+
+class Label(NamedTuple):
+    """A target or a source file. Sorts by package, then by name.
+
+    package: workspace-relative directory, "/" between parts, "" for the root.
+    name:    target's name, or a file's path relative to the package.
+    """
+
+    package: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"//{self.package}:{self.name}"
+
+    @property
+    def short(self) -> str:
+        """The label as people write it: `//a/b` for `//a/b:b`."""
+        last = self.package.rpartition("/")[2]
+        return f"//{self.package}" if self.package and last == self.name else str(self)
+
+    @property
+    def path(self) -> str:
+        """Where the file of this name would lie in the workspace."""
+        return f"{self.package}/{self.name}" if self.package else self.name
+
+
+def parse_label(text: str, package: str | None = None, *, at: Location | None = None) -> Label:
+    """Returns the label that `text` names when it is written in `package`.
+
+    With `package` None only absolute labels are accepted. Raises UserError.
+    """
+    if text.startswith("//"):
+        package, colon, name = text[2:].partition(":")
+        if not colon:
+            name = package.rpartition("/")[2]
+    elif package is None:
+        raise UserError(f"{text!r} is not an absolute label", at=at, hint="write //package:name")
+    else:
+        name = text.removeprefix(":")
+    problem = package_problem(package) or name_problem(name)
+    if problem:
+        raise UserError(f"{text!r} is not a label: {problem}", at=at, hint=_HINT)
+    return Label(package, name)
+
+
+def package_problem(package: str) -> str | None:
+    """Returns why `package` cannot be a package's name, or None."""
+    if package == "":
+        return None
+    return _path_problem(package, "the package")
+
+
+def name_problem(name: str) -> str | None:
+    """Returns why `name` cannot name a target or file of a package, or None."""
+    if name == "":
+        return "the name is empty"
+    return _path_problem(name, "the name")
+
+
+def _path_problem(path: str, what: str) -> str | None:
+    if path.startswith("/"):
+        return f"{what} {path!r} is absolute"
+    for part in path.split("/"):
+        if part == "..":
+            return f"{what} {path!r} leaves its directory"
+        if part in ("", "."):
+            return f"{what} {path!r} has an empty or '.' part"
+    if ":" in path or "\\" in path or path.startswith("@"):
+        return f"{what} {path!r} has a character that labels cannot have"
+    if not path.isprintable():
+        return f"{what} {path!r} has a control character or is not UTF-8"
+    return None
+
+
+class TargetPattern(NamedTuple):
+    """A set of targets.
+
+    package:   the package, or the directory below which packages lie.
+    name:      a target's name; "all" for all rule targets, "*" for files too.
+    recursive: whether packages below `package` count (`//a/...`).
+    negative:  whether the set is taken away from what earlier patterns gave.
+    """
+
+    package: str
+    name: str
+    recursive: bool = False
+    negative: bool = False
+
+    @property
+    def wildcard(self) -> bool:
+        return self.recursive or self.name in ("all", "*")
+
+    @property
+    def label(self) -> Label:
+        """The one label that a pattern without wildcard names."""
+        return Label(self.package, self.name)
+
+    def __str__(self) -> str:
+        sign = "-" if self.negative else ""
+        if not self.recursive:
+            return f"{sign}//{self.package}:{self.name}"
+        below = f"{self.package}/..." if self.package else "..."
+        return f"{sign}//{below}" + ("" if self.name == "all" else f":{self.name}")
+
+
+def parse_pattern(text: str, package: str = "") -> TargetPattern:
+    """Returns the pattern that `text` names, written in the directory `package`.
+
+    `a/b:c`, `:c`, `...` and `a/...` are relative to `package`, as they are on
+    a command line typed there. Raises UserError.
+    """
+    negative = text.startswith("-")
+    body = text[1:] if negative else text
+    if body.startswith("//"):
+        where, colon, name = body[2:].partition(":")
+    else:
+        where, colon, name = body.partition(":")
+        where = "/".join(filter(None, (package, where)))
+        if not body:
+            raise UserError("an empty string is not a target pattern", hint="write //package:name or //...")
+    recursive = where == "..." or where.endswith("/...")
+    if recursive:
+        where = where.removesuffix("...").removesuffix("/")
+        if colon and name not in ("all", "*"):
+            raise UserError(
+                f"{text!r} is not a target pattern: after '...' only ':all' and ':*' can follow",
+                hint=f"write {'//' + where + '/...' if where else '//...'}",
+            )
+    name = name if colon else "all" if recursive else where.rpartition("/")[2]
+    problem = package_problem(where) or (None if recursive else name_problem(name))
+    if problem:
+        raise UserError(
+            f"{text!r} is not a target pattern: {problem}",
+            hint="write //package:name, //package:all or //package/...",
+        )
+    return TargetPattern(where, name, recursive, negative)

@@ -1,0 +1,98 @@
+"""What a build leaves for people under lambdabuild-out/<package>/<name>/.
+
+An image becomes an OCI image layout, its layers hard-linked read-only from the
+content store; other targets' generated files are copied. What is there already
+is left as it is; what is missing is put back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lambdabuild.action import ActionOutput
+from lambdabuild.digest import Digest
+from lambdabuild.oci.digest import OciDigest
+from lambdabuild.oci.image import Image
+from lambdabuild.oci.layer import Layer
+from lambdabuild.oci.layout import LayoutEntry, layout_is, write_layout
+from lambdabuild.store.local import LocalStore, disk_errors
+from lambdabuild.tree import FileNode
+from lambdabuild.workspace import OUT_DIR
+
+
+class BuiltImage:
+    """An image whose parts are in the content store.
+
+    layers: digest of the compressed bytes -> the blob's digest in the store.
+    """
+
+    def __init__(
+        self, store: LocalStore, manifest: Digest, config: Digest, layers: Sequence[tuple[Digest, Digest]]
+    ) -> None:
+        self.image = Image.parse(_read(store, manifest), _read(store, config))
+        self.layers: Mapping[OciDigest, Digest] = {
+            Layer.from_json(_read(store, descriptor)).digest: blob for blob, descriptor in layers
+        }
+
+
+def prepare(root: Path) -> None:
+    """Makes the output directory, which keeps itself out of git."""
+    out = root / OUT_DIR
+    ignore = out / ".gitignore"
+    if not ignore.is_file():
+        with disk_errors(out):
+            out.mkdir(exist_ok=True)
+            ignore.write_text("*\n")
+
+
+def write_images(directory: Path, images: Sequence[tuple[str, BuiltImage]], store: LocalStore) -> None:
+    """Makes `directory` the layout of `images`, each with its name within it."""
+    entries = [LayoutEntry(built.image, name) for name, built in images]
+    if layout_is(directory, entries):
+        return
+    blobs = {digest: blob for _, built in images for digest, blob in built.layers.items()}
+
+    def place(digest: OciDigest, path: Path) -> None:
+        link_or_copy(store.verified(blobs[digest]), path)
+
+    with disk_errors(directory):
+        write_layout(directory, entries, place)
+
+
+def write_files(directory: Path, files: Mapping[str, FileNode], store: LocalStore) -> None:
+    """Puts generated files at their paths below `directory`."""
+    for path, node in files.items():
+        target = directory / path
+        mode = 0o555 if node.executable else 0o444
+        with disk_errors(directory):
+            content = _read(store, node.digest)
+            with contextlib.suppress(OSError):
+                if target.read_bytes() == content and target.stat().st_mode & 0o777 == mode:
+                    continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = target.with_name(f".{target.name}.{os.getpid()}")
+            temporary.write_bytes(content)
+            temporary.chmod(mode)
+            temporary.replace(target)
+
+
+def generated(outputs: Mapping[str, object]) -> dict[str, ActionOutput]:
+    """Returns those of a target's outputs that actions make."""
+    return {path: file for path, file in outputs.items() if isinstance(file, ActionOutput)}
+
+
+def link_or_copy(blob: Path, target: Path) -> None:
+    """Makes `target` the blob: a hard link where the file system allows, else a copy."""
+    try:
+        os.link(blob, target)
+    except OSError:
+        shutil.copyfile(blob, target)
+        target.chmod(0o444)
+
+
+def _read(store: LocalStore, digest: Digest) -> bytes:
+    return b"".join(store.pieces(digest))

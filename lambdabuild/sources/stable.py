@@ -1,0 +1,85 @@
+"""Reads regular files so that a change in the middle is noticed.
+
+A file is read between two looks at its status; if size, times or inode moved,
+the bytes may be half of one version and half of another and are read again.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from lambdabuild.digest import CHUNK, Hasher
+from lambdabuild.tree import FileNode
+
+T = TypeVar("T")
+
+ATTEMPTS = 5
+# O_NONBLOCK, since a fifo that took the file's place would wait for a writer for ever.
+_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class NotRegularError(OSError):
+    """The path is a directory, a fifo, a device or a socket."""
+
+
+class UnstableError(OSError):
+    """The file changed each time that it was read."""
+
+
+def read_node(path: str) -> FileNode:
+    """Returns digest and executable bit of the file at `path`; raises OSError."""
+
+    def measure(descriptor: int, status: os.stat_result) -> FileNode:
+        hasher = Hasher()
+        for piece in _pieces(descriptor):
+            hasher.update(piece)
+        return FileNode(hasher.digest(), bool(status.st_mode & 0o100))
+
+    return _stably(path, measure)
+
+
+def read_bytes(path: str) -> bytes:
+    """Returns the content of the file at `path`; raises OSError."""
+    return _stably(path, lambda descriptor, status: b"".join(_pieces(descriptor)))
+
+
+def pieces(path: str) -> Iterator[bytes]:
+    """Yields the content of the file at `path`, whatever happens to it meanwhile; raises OSError."""
+    descriptor = _open(path)
+    try:
+        yield from _pieces(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _stably(path: str, read: Callable[[int, os.stat_result], T]) -> T:
+    for _ in range(ATTEMPTS):
+        descriptor = _open(path)
+        try:
+            before = os.fstat(descriptor)
+            value = read(descriptor, before)
+            if _identity(before) == _identity(os.fstat(descriptor)):
+                return value
+        finally:
+            os.close(descriptor)
+    raise UnstableError(f"{path} changes while it is read")
+
+
+def _open(path: str) -> int:
+    descriptor = os.open(path, _FLAGS)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotRegularError(f"{path} is not a regular file")
+    return descriptor
+
+
+def _pieces(descriptor: int) -> Iterator[bytes]:
+    while piece := os.read(descriptor, CHUNK):
+        yield piece
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_mode)

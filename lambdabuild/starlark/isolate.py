@@ -1,0 +1,169 @@
+"""Runs work in a forked process, so that Starlark cannot take ours down.
+
+Native operations of the evaluator (`"x" * 2000000000`, a product of huge
+integers) can exhaust memory or never come back, and no callback is asked while
+they run. The child has a bounded address space, a large stack, and has to show
+signs of life; a child that dies or falls silent becomes a UserError that names
+the file it was working on. Results come back pickled over a pipe.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import pickle
+import resource
+import select
+import signal
+import struct
+import threading
+import traceback
+import warnings
+from collections.abc import Callable
+from typing import Any, BinaryIO, TypeAlias, TypeVar
+
+from lambdabuild.errors import LambdaBuildError, Location, UserError
+
+T = TypeVar("T")
+Beat: TypeAlias = Callable[[str], None]
+Emit: TypeAlias = Callable[[Any], None]
+
+STACK_BYTES = 512 << 20
+MEMORY_BYTES = 3 << 30
+PATIENCE_SECONDS = 20.0
+_LENGTH = struct.Struct("<Q")
+
+
+def isolated(
+    work: Callable[[Beat, Emit], T],
+    *,
+    on_event: Callable[[Any], None] = lambda event: None,
+    patience: float = PATIENCE_SECONDS,
+    memory: int = MEMORY_BYTES,
+) -> T:
+    """Returns what `work(beat, emit)` returns, run in a child process.
+
+    beat(name) says what is being worked on, and that there is progress; it is
+    cheap. emit(value) hands a value to `on_event` here while the work goes on.
+    Errors of `work` are raised here. Raises UserError when the child runs out
+    of memory, crashes, or is silent for `patience` seconds.
+    """
+    life = mmap.mmap(-1, mmap.PAGESIZE)
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        # The child only runs this module's code and Starlark; it takes no lock that a thread may hold.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid == 0:
+        os.close(reader)
+        _child(work, life, writer, memory)
+    os.close(writer)
+    finished = False
+    try:
+        with open(reader, "rb") as pipe:
+            kind, value = _listen(pipe, life, on_event, patience)
+        finished = True
+    finally:
+        if not finished:
+            os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+    if kind == "result":
+        return value  # type: ignore[no-any-return]
+    if kind == "error":
+        raise value
+    if kind == "bug":
+        raise RuntimeError(f"the evaluation process failed:\n{value}")
+    raise _death(life, status)
+
+
+def _child(work: Callable[[Beat, Emit], Any], life: mmap.mmap, writer: int, memory: int) -> None:
+    """Never returns. Runs `work` on a thread with a large stack and sends its outcome."""
+    outcome: list[tuple[str, Any]] = []
+
+    def beat(name: str) -> None:
+        life[8:] = name.encode(errors="replace")[: len(life) - 9].ljust(len(life) - 8, b"\0")
+        life[:8] = (int.from_bytes(life[:8], "little") + 1 & (1 << 64) - 1).to_bytes(8, "little")
+
+    def run() -> None:
+        try:
+            outcome.append(("result", work(beat, lambda value: _send(pipe, "event", value))))
+        except LambdaBuildError as error:
+            outcome.append(("error", error))
+        except BaseException:
+            outcome.append(("bug", traceback.format_exc()))
+
+    status = 1
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sees it, and ends us
+        # A panic prints a report of its own; what users see comes through the pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        with contextlib.suppress(ValueError, OSError):  # not enforced on macOS
+            resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+        threading.stack_size(STACK_BYTES)
+        with open(writer, "wb") as pipe:
+            thread = threading.Thread(target=run)
+            thread.start()
+            thread.join()
+            _send(pipe, *outcome[0])
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _send(pipe: BinaryIO, kind: str, value: Any) -> None:
+    data = pickle.dumps((kind, value), protocol=pickle.HIGHEST_PROTOCOL)
+    pipe.write(_LENGTH.pack(len(data)) + data)
+    pipe.flush()
+
+
+def _listen(
+    pipe: BinaryIO, life: mmap.mmap, on_event: Callable[[Any], None], patience: float
+) -> tuple[str, Any]:
+    while True:
+        head = _read(pipe, _LENGTH.size, life, patience)
+        body = _read(pipe, _LENGTH.unpack(head)[0], life, patience) if head else None
+        if body is None:
+            return "death", None
+        kind, value = pickle.loads(body)  # noqa: S301  (written by our own child)
+        if kind != "event":
+            return kind, value
+        on_event(value)
+
+
+def _read(pipe: BinaryIO, size: int, life: mmap.mmap, patience: float) -> bytes | None:
+    """Returns `size` bytes, or None at the end; raises UserError when the child falls silent."""
+    data = bytearray()
+    while len(data) < size:
+        before = life[:8]
+        ready, _, _ = select.select([pipe], [], [], patience)
+        if not ready:
+            if life[:8] == before:
+                raise _stuck(life, patience)
+            continue
+        piece = os.read(pipe.fileno(), min(size - len(data), 1 << 20))
+        if not piece:
+            return None
+        data += piece
+    return bytes(data)
+
+
+def _file(life: mmap.mmap) -> str:
+    return life[8:].rstrip(b"\0").decode(errors="replace")
+
+
+def _stuck(life: mmap.mmap, patience: float) -> UserError:
+    return UserError(
+        f"evaluation makes no progress: one operation went on for more than {patience:g} seconds",
+        at=Location(_file(life)),
+        hint="look for arithmetic or repetition that makes huge values",
+    )
+
+
+def _death(life: mmap.mmap, status: int) -> UserError:
+    cause = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else f"exit {status >> 8}"
+    return UserError(
+        f"evaluation ran out of memory or nested too deeply (the evaluator ended with {cause})",
+        at=Location(_file(life)),
+        hint="build smaller and flatter values",
+    )

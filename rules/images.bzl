@@ -1,0 +1,110 @@
+"""base_image and lambda_image: layers on a base, assembled without a daemon."""
+
+load(":files.bzl", "FilesInfo", "TASK_ROOT", "place_sources")
+
+# With more than this, neighbouring `files` targets share a layer: an image has at most 127.
+_MAX_SHARED_LAYERS = 40
+
+def _shared_layers(ctx, infos):
+    """Returns one layer for each FilesInfo, or for each run of them where there are many."""
+    if len(infos) <= _MAX_SHARED_LAYERS:
+        return [info.layer for info in infos]
+    run = (len(infos) + _MAX_SHARED_LAYERS - 1) // _MAX_SHARED_LAYERS
+    layers = []
+    for start in range(0, len(infos), run):
+        merged = {}
+        for info in infos[start:start + run]:
+            for place, file in info.places.items():
+                if place in merged and merged[place].path != file.path:
+                    ctx.fail("srcs", "puts both %s and %s at /%s" % (merged[place].path, file.path, place))
+                merged[place] = file
+        layers.append(ctx.actions.layer(merged))
+    return layers
+
+def _assemble(ctx, cmd):
+    base = None if ctx.attr.base == "scratch" else ctx.attr.base[ImageInfo]
+    shared = [s.target[FilesInfo] for s in ctx.sources.srcs if FilesInfo in s.target and not s.places]
+    own = [s for s in ctx.sources.srcs if FilesInfo not in s.target or s.places]
+    layers = _shared_layers(ctx, [info for info in shared if info.layer])
+    places = place_sources(ctx, own, TASK_ROOT)
+    if places:
+        layers.append(ctx.actions.layer(places))
+    return ctx.actions.image(
+        base = base,
+        layers = layers,
+        env = ctx.attr.env,
+        labels = ctx.attr.labels,
+        entrypoint = ctx.attr.entrypoint or None,
+        cmd = cmd,
+        working_dir = ctx.attr.working_dir or None,
+        user = ctx.attr.user or None,
+    )
+
+def _outputs(image):
+    return DefaultInfo(files = {"manifest.json": image.manifest, "config.json": image.config})
+
+def _base_image(ctx):
+    image = _assemble(ctx, ctx.attr.cmd or None)
+    return [_outputs(image), image]
+
+def _check_handler(ctx, attribute, image, handler):
+    module, dot, function = handler.rpartition(".")
+    if not dot or not module or not function:
+        ctx.fail(attribute, "must be module.function, not %r" % handler, "write handler = \"handler.lambda_handler\"")
+    path = module.replace(".", "/")
+    ends = [".py", "/__init__.py", ".so"]
+    found = ctx.first_of(image, [root + path + end for root in ["var/task/", "opt/python/"] for end in ends])
+    if not found:
+        ctx.fail(
+            attribute,
+            "names the module %r, but the image has no /var/task/%s.py" % (module, path),
+            "add %s.py to srcs, or correct the name" % path,
+        )
+
+def _lambda_image(ctx):
+    if ctx.attr.handler and ctx.attr.cmd:
+        ctx.fail("cmd", "cannot be given beside handler, which becomes the image's command")
+    image = _assemble(ctx, [ctx.attr.handler] if ctx.attr.handler else ctx.attr.cmd or None)
+    if ctx.attr.handler:
+        _check_handler(ctx, "handler", image, ctx.attr.handler)
+    for handler in ctx.attr.functions.values():
+        _check_handler(ctx, "functions", image, handler)
+    return [_outputs(image), image]
+
+_IMAGE_ATTRS = {
+    "base": attr.label(
+        mandatory = True,
+        providers = [ImageInfo],
+        words = ["scratch"],
+        doc = "The image to build on: a base_image, a host_python_image, or \"scratch\" for none.",
+    ),
+    "srcs": attr.sources(
+        allow_files = True,
+        doc = "Files and `files` targets: a list, or a dict from each file to its place (or a list of places). " +
+              "Places are below /var/task unless they begin with '/'; a `files` target knows its own.",
+    ),
+    "env": attr.string_dict(doc = "Environment variables, laid over the base's."),
+    "labels": attr.string_dict(doc = "Labels of the image's config, laid over the base's."),
+    "entrypoint": attr.string_list(doc = "The entrypoint; the base's if not given."),
+    "cmd": attr.string_list(doc = "The command; the base's if not given."),
+    "working_dir": attr.string(doc = "The working directory; the base's if not given."),
+    "user": attr.string(doc = "The user to run as; the base's if not given."),
+    "platforms": attr.string_list(
+        doc = "The platforms it is built for, such as linux/arm64; those of WORKSPACE.toml if not given.",
+    ),
+}
+
+base_image = rule(
+    implementation = _base_image,
+    doc = "A container image that other images stand on.",
+    attrs = _IMAGE_ATTRS,
+)
+
+lambda_image = rule(
+    implementation = _lambda_image,
+    doc = "A container image for AWS Lambda functions.",
+    attrs = _IMAGE_ATTRS | {
+        "handler": attr.string(doc = "What Lambda calls, module.function; it becomes the image's command."),
+        "functions": attr.string_dict(doc = "The functions that the image serves, name -> handler; for deploying."),
+    },
+)

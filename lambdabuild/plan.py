@@ -106,10 +106,12 @@ def parse_result(data: bytes, outputs: Iterable[str]) -> ActionResult:
     try:
         result = ActionResult.from_json(data)
     except ValueError as error:
-        raise ExternalError(f"the action cache holds {error}", hint="run `lambdabuild clean`") from None
+        raise ExternalError(
+            f"the action cache holds {error}", hint="run `lambdabuild clean --cache`"
+        ) from None
     if set(outputs) - result.outputs.keys():
         raise ExternalError(
-            "the action cache holds a result without all outputs", hint="run `lambdabuild clean`"
+            "the action cache holds a result without all outputs", hint="run `lambdabuild clean --cache`"
         )
     return result
 

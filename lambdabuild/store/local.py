@@ -34,8 +34,8 @@ def disk_errors(what: Path) -> Iterator[None]:
         yield
     except OSError as error:
         hints = {
-            errno.ENOSPC: "free some space, or run `lambdabuild clean`, and build again",
-            errno.EDQUOT: "free some space, or run `lambdabuild clean`, and build again",
+            errno.ENOSPC: "free some space, or run `lambdabuild clean --cache`, and build again",
+            errno.EDQUOT: "free some space, or run `lambdabuild clean --cache`, and build again",
             errno.EACCES: f"make {what} writable, or set XDG_CACHE_HOME to a directory of yours",
             errno.EROFS: "set XDG_CACHE_HOME to a directory on a writable file system",
         }

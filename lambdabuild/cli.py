@@ -1,0 +1,56 @@
+"""Arguments -> a command; errors -> messages and exit codes.
+
+Exit codes: 0 done, 1 an action or a handler failed, 2 the user's input is
+wrong, 3 the outside world said no, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one command and exits."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given == ["--version"]:
+        from lambdabuild import __version__
+
+        print(f"lambdabuild {__version__}")
+        sys.exit(0)
+    _use_utf8(given)
+    sys.exit(run(given))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command; returns its exit code."""
+    import click
+
+    from lambdabuild.commands import root
+    from lambdabuild.errors import LambdaBuildError
+    from lambdabuild.ui import Ui
+
+    ui = Ui(as_json="--json" in arguments)
+    try:
+        code = root.main(args=list(arguments), prog_name="lambdabuild", standalone_mode=False, obj=ui)
+    except LambdaBuildError as error:
+        ui.fail(error)
+        return error.exit_code
+    except click.ClickException as error:
+        ui.usage(error)
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        ui.note("interrupted")
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away; what is left in the buffer has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def _use_utf8(arguments: Sequence[str]) -> None:
+    """Starts again with UTF-8 file names where the locale says otherwise: hashes must not depend on it."""
+    if sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode:
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", "-m", "lambdabuild", *arguments])  # noqa: S606

@@ -1,0 +1,46 @@
+"""lambdabuild build"""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from lambdabuild.commands import options
+from lambdabuild.ui import Ui
+
+
+@click.command(cls=options.PatternCommand)
+@options.patterns
+@click.option("-k", "--keep-going", is_flag=True, help="Build what can be built after a failure.")
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    default=lambda: os.cpu_count() or 1,
+    help="Run at most N actions at once.  [default: one a core]",
+)
+@options.common
+@click.pass_obj
+def command(
+    ui: Ui,
+    patterns: tuple[str, ...],
+    platforms: tuple[str, ...],
+    keep_going: bool,
+    jobs: int,
+    directory: str,
+    configs: tuple[str, ...],
+    as_json: bool,
+) -> int:
+    """Build the targets that the patterns name, and nothing that is up to date.
+
+    Images appear as OCI layouts below lambdabuild-out/.
+    """
+    where = options.place(directory, configs)
+    session = options.session(where, ui)
+    question = options.question(where, patterns, platforms, keep_going=keep_going)
+    with ui.progress() as on_event:
+        report = session.build(question, jobs=jobs, on_event=on_event)
+    ui.report(report)
+    return report.errors[0].exit_code if report.errors else 0

@@ -1,0 +1,47 @@
+"""lambdabuild info"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from lambdabuild import __version__
+from lambdabuild.commands import options
+from lambdabuild.ui import Ui, table
+from lambdabuild.workspace import SETTINGS, host_machine_platform
+
+
+@click.command()
+@options.common
+@click.pass_obj
+def command(ui: Ui, directory: str, configs: tuple[str, ...], as_json: bool) -> None:
+    """Show where things are, and each setting with where it came from."""
+    workspace = options.place(directory, configs).workspace
+    facts = {
+        "version": __version__,
+        "workspace": str(workspace.root),
+        "cache": str(options.cache_directory()),
+        "python": sys.version.split()[0],
+        "host platform": host_machine_platform(),
+    }
+    settings = [f"{section}.{key}" for section, keys in SETTINGS.items() for key in keys]
+    if as_json:
+        values = {
+            name: {"value": workspace.values[name], "origin": workspace.origins[name]} for name in settings
+        }
+        ui.document({**facts, "settings": values})
+        return
+    for line in table([{"name": name, "value": value} for name, value in facts.items()], ("name", "value")):
+        ui.result(line)
+    ui.result("")
+    rows = [
+        {"name": name, "value": _shown(workspace.values[name]), "origin": f"({workspace.origins[name]})"}
+        for name in settings
+    ]
+    for line in table(rows, ("name", "value", "origin")):
+        ui.result(line)
+
+
+def _shown(value: str | tuple[str, ...]) -> str:
+    return value if isinstance(value, str) else ", ".join(value)

@@ -1,0 +1,117 @@
+"""Options that several commands share, and what becomes of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from lambdabuild.errors import UserError
+from lambdabuild.evaluation import Question
+from lambdabuild.label import TargetPattern, parse_pattern
+from lambdabuild.session import Session
+from lambdabuild.ui import Ui
+from lambdabuild.workspace import Workspace, find_root, load_workspace, resolve_platforms
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Stands in front of negative patterns while click looks for options.
+_MINUS = "\0-"
+
+
+class PatternCommand(click.Command):
+    """A command whose arguments may be negative target patterns, such as -//a/..."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [_MINUS + a[1:] if a.startswith(("-//", "-:")) else a for a in args])
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a command runs: its workspace, and the package in which relative patterns are meant."""
+
+    workspace: Workspace
+    package: str
+
+
+def common(function: F) -> F:
+    """Adds --directory, --config and --json."""
+    decorators = [
+        click.option(
+            "-C",
+            "--directory",
+            metavar="DIR",
+            default=".",
+            help="Run as if started in DIR.",
+        ),
+        click.option(
+            "--config",
+            "configs",
+            metavar="NAME",
+            multiple=True,
+            help="Lay [config.NAME] of WORKSPACE.toml over the rest.",
+        ),
+        click.option("--json", "as_json", is_flag=True, help="Write results as JSON."),
+    ]
+    for decorator in reversed(decorators):
+        function = decorator(function)
+    return function
+
+
+def patterns(function: F) -> F:
+    """Adds the argument PATTERN... and --platform."""
+    decorators = [
+        click.argument("patterns", nargs=-1, metavar="PATTERN..."),
+        click.option(
+            "--platform",
+            "platforms",
+            metavar="OS/ARCH",
+            multiple=True,
+            help="Only for this platform; may be given again.  [default: all that a target names]",
+        ),
+    ]
+    for decorator in reversed(decorators):
+        function = decorator(function)
+    return function
+
+
+def place(directory: str, configs: Sequence[str]) -> Place:
+    """Returns the place that the common options name."""
+    here = Path(directory)
+    if not here.is_dir():
+        raise UserError(f"there is no directory {directory}")
+    root = find_root(here)
+    package = here.resolve().relative_to(root).as_posix()
+    workspace = load_workspace(root, configs=configs, env=os.environ)
+    return Place(workspace, "" if package == "." else package)
+
+
+def session(where: Place, ui: Ui) -> Session:
+    return Session(where.workspace, cache_directory(), say=ui.said)
+
+
+def cache_directory() -> Path:
+    """Returns $XDG_CACHE_HOME/lambdabuild, or ~/.cache/lambdabuild."""
+    chosen = os.environ.get("XDG_CACHE_HOME", "")
+    return Path(chosen if os.path.isabs(chosen) else os.path.expanduser("~/.cache")) / "lambdabuild"
+
+
+def question(
+    where: Place, texts: Sequence[str], platforms: Sequence[str], *, keep_going: bool = False
+) -> Question:
+    """Returns the question that arguments ask; raises UserError."""
+    if not texts:
+        raise UserError("no target patterns", hint="name targets, or all of them: //...")
+    parsed = tuple(parse(text, where.package) for text in texts)
+    if all(pattern.negative for pattern in parsed):
+        raise UserError("all target patterns are negative", hint="put //... in front of them")
+    return Question(parsed, resolve_platforms(platforms), keep_going)
+
+
+def parse(text: str, package: str) -> TargetPattern:
+    """Returns the pattern that an argument of a PatternCommand names."""
+    return parse_pattern("-" + text.removeprefix(_MINUS) if text.startswith(_MINUS) else text, package)

@@ -1,0 +1,142 @@
+"""lambdabuild run"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lambdabuild.commands import options
+from lambdabuild.errors import ActionFailed, UserError
+from lambdabuild.evaluation import Question
+from lambdabuild.outputs import BuiltImage
+from lambdabuild.running.answer import Answer
+from lambdabuild.running.choice import choose_runner
+from lambdabuild.running.invoke import invoke
+from lambdabuild.running.runner import RunnableImage
+from lambdabuild.session import Session
+from lambdabuild.ui import Ui
+from lambdabuild.workspace import host_machine_platform
+
+
+@click.command()
+@click.argument("target")
+@click.option(
+    "--event", metavar="JSON", default="{}", help="The event: JSON, @FILE, or - for stdin.  [default: {}]"
+)
+@click.option("--handler", metavar="MODULE.FUNCTION", help="Call this in place of the image's handler.")
+@click.option(
+    "-e", "--env", "variables", metavar="NAME=VALUE", multiple=True, help="Set an environment variable."
+)
+@click.option(
+    "--timeout", type=click.FloatRange(0.1, 900), metavar="SECONDS", default=60.0, show_default=True
+)
+@click.option(
+    "--runner",
+    metavar="NAME",
+    help="Start the image with docker, bwrap, runc or chroot.  [default: the first that works here]",
+)
+@options.common
+@click.pass_obj
+def command(
+    ui: Ui,
+    target: str,
+    event: str,
+    handler: str | None,
+    variables: tuple[str, ...],
+    timeout: float,
+    runner: str | None,
+    directory: str,
+    configs: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Build an image, start it as Lambda does, and print the handler's answer.
+
+    What the handler logs goes to stderr.
+    """
+    where = options.place(directory, configs)
+    document = _event(event)
+    env = dict(_variable(text) for text in variables)
+    session = options.session(where, ui)
+    built = _build(ui, session, options.question(where, [target], [host_machine_platform()]))
+    chosen = choose_runner(runner)
+    ui.note(f"started with {chosen.describe()}")
+    image = RunnableImage(built.image, lambda digest: session.store.verified(built.layers[digest]))
+    answer = invoke(
+        image,
+        document,
+        runner=chosen,
+        scratch=session.store.scratch,
+        handler=handler,
+        env=env,
+        timeout=timeout,
+        log=ui.log,
+    )
+    if as_json:
+        ui.document(_answer_json(answer))
+    if answer.kind != "response":
+        raise ActionFailed(
+            f"{target}: {answer.kind}: {answer.error_type}: {answer.error_message}".removesuffix(": "),
+            details=tuple(line for entry in answer.stack_trace for line in entry.rstrip().split("\n")),
+        )
+    if not as_json:
+        ui.result(answer.payload.decode(errors="replace"))
+
+
+def _build(ui: Ui, session: Session, question: Question) -> BuiltImage:
+    if question.patterns[0].wildcard:
+        raise UserError(f"run takes one target, not the pattern {question.patterns[0]}")
+    with ui.progress() as on_event:
+        report = session.build(question, jobs=os.cpu_count() or 1, on_event=on_event)
+    if report.errors:
+        raise report.errors[0]
+    built = report.targets[0].built
+    if built is None:
+        kind = report.targets[0].kind
+        raise UserError(f"{report.targets[0].id.label} is a {kind}, not an image", hint="name a lambda_image")
+    return built
+
+
+def _event(text: str) -> bytes:
+    """Returns the event's bytes, checked to be JSON."""
+    where = "the event"
+    if text == "-":
+        data = sys.stdin.buffer.read()
+    elif text.startswith("@"):
+        where = text[1:]
+        try:
+            data = Path(where).read_bytes()
+        except OSError as error:
+            raise UserError(f"the event file {where} cannot be read: {error.strerror}") from None
+    else:
+        data = text.encode(errors="surrogateescape")
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f"{where} is not JSON: {error}",
+            hint="write --event '{\"id\": 7}', or --event @event.json for a file",
+        ) from None
+    return data
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UserError(f"-e takes NAME=VALUE, not {text!r}")
+    return name, value
+
+
+def _answer_json(answer: Answer) -> dict[str, Any]:
+    return {
+        "kind": answer.kind,
+        "payload": answer.payload.decode(errors="replace"),
+        "error_type": answer.error_type,
+        "error_message": answer.error_message,
+        "stack_trace": list(answer.stack_trace),
+        "exit_code": answer.exit_code,
+    }

@@ -1,0 +1,127 @@
+"""Events, reports and errors -> a terminal.
+
+Results go to stdout, everything else to stderr. Colour and progress appear only
+on a terminal, and never where NO_COLOR is set or the output is piped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import click
+
+from lambdabuild.errors import LambdaBuildError, Location
+from lambdabuild.execution import Event
+from lambdabuild.report import BUILT, CACHED, FAILED, SKIPPED, BuildReport, TargetReport, error_json
+
+_COLOURS = {BUILT: "green", CACHED: None, FAILED: "red", SKIPPED: "yellow"}
+_LABEL_WIDTH = 48
+
+
+class Ui:
+    """Where one invocation writes.
+
+    as_json: results are one JSON document on stdout.
+    """
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self._quiet_progress = as_json or not sys.stderr.isatty()
+
+    def result(self, text: str) -> None:
+        """Writes a line of the result."""
+        click.echo(text, color=_colour(sys.stdout))
+
+    def document(self, value: object) -> None:
+        """Writes the result as JSON."""
+        click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+    def note(self, text: str) -> None:
+        """Writes a line that is not a result."""
+        click.echo(text, err=True, color=_colour(sys.stderr))
+
+    def said(self, text: str, at: Location | None) -> None:
+        """Writes what a BUILD file printed."""
+        self.note(f"{at}: {text}" if at else text)
+
+    def log(self, piece: bytes) -> None:
+        """Passes on what a started image writes."""
+        sys.stderr.buffer.write(piece)
+        sys.stderr.flush()
+
+    def fail(self, error: LambdaBuildError) -> None:
+        """Writes an error."""
+        self.note(render_error(error))
+        if self.as_json:
+            self.document({"error": error_json(error)})
+
+    def usage(self, error: click.ClickException) -> None:
+        """Writes what is wrong with the command line."""
+        message = error.format_message().rstrip(".")
+        self.note(click.style("error: ", fg="red", bold=True) + message[:1].lower() + message[1:])
+        context = getattr(error, "ctx", None)
+        if context is not None:
+            self.note(f"  hint: {context.command_path} --help")
+
+    def report(self, report: BuildReport) -> None:
+        """Writes one line a target, then the errors, then the counts."""
+        if self.as_json:
+            self.document(report.to_json())
+        else:
+            for line in target_lines(report.targets):
+                self.result(line)
+        for error in report.errors:
+            self.note(render_error(error))
+        counts = [f"{count} {status}" for status, count in report.counts().items() if count]
+        self.note(f"{', '.join(counts) or 'nothing to build'} in {report.seconds:.2f} s")
+
+    @contextlib.contextmanager
+    def progress(self) -> Iterator[Callable[[Event], None]]:
+        """Gives a callback for a build's events; shows a bar on a terminal."""
+        if self._quiet_progress:
+            yield lambda event: None
+            return
+        from lambdabuild.progress import BuildProgress
+
+        with BuildProgress() as bar:
+            yield bar.on_event
+
+
+def _colour(stream: Any) -> bool | None:
+    return False if os.environ.get("NO_COLOR") else None
+
+
+def render_error(error: LambdaBuildError) -> str:
+    """Returns an error as people read it: place and sentence, details, hint."""
+    place = f"{error.at}: " if error.at else ""
+    lines = [click.style("error: ", fg="red", bold=True) + place + error.message]
+    lines += [f"    {line}" for line in error.details]
+    if error.hint:
+        lines.append(click.style("  hint: ", fg="cyan") + error.hint)
+    return "\n".join(lines)
+
+
+def target_lines(reports: Sequence[TargetReport]) -> Iterator[str]:
+    """Yields a line for each target: what became of it, its label, platform, image and seconds."""
+    width = min(_LABEL_WIDTH, max((len(report.id.label.short) for report in reports), default=0))
+    for report in reports:
+        status = click.style(f"{report.status:<7}", fg=_COLOURS[report.status])
+        parts = [status, f"{report.id.label.short:<{width}}", report.id.platform]
+        if report.built:
+            parts.append(report.built.image.digest[:19])
+        if report.status == BUILT:
+            parts.append(f"{report.seconds:.2f}s")
+        yield "  ".join(parts).rstrip()
+
+
+def table(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> Iterator[str]:
+    """Yields `rows` as aligned lines, the last column unpadded."""
+    widths = [max(len(row[column]) for row in rows) for column in columns[:-1]]
+    for row in rows:
+        cells = [f"{row[column]:<{width}}" for column, width in zip(columns, widths, strict=False)]
+        yield "  ".join([*cells, row[columns[-1]]]).rstrip()

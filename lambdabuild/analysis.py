@@ -15,7 +15,7 @@ from lambdabuild.errors import Location, UserError
 from lambdabuild.image_tree import ImageTree, check_place
 from lambdabuild.label import Label, name_problem, parse_label
 from lambdabuild.rule import Attr, AttributeProblem, Rule, Value
-from lambdabuild.rulebook import Rulebook
+from lambdabuild.rulebook import BUNDLED, Rulebook
 from lambdabuild.starlark import EvaluationError, Module
 from lambdabuild.target import Target, TargetGraph
 
@@ -114,6 +114,9 @@ def _in_target(error: UserError, target: Target, rule: Rule) -> UserError:
         where = f"in the implementation of {rule.name} at {error.at}" if error.at else ""
         error.details = tuple(filter(None, (where, *error.details)))
         error.at = None
+    if error.at and error.at.path.startswith(BUNDLED):
+        # Told by a bundled rule: the place that can be mended is the target's.
+        error.at, error.details = None, ()
     error.message = f"{target.kind} {target.label}: {error.message}"
     return error.located(target.at)  # type: ignore[return-value]
 
@@ -247,7 +250,7 @@ class _TargetScope:
 
     def _missing_provider(self, token: str, attribute: str, label: str) -> None:
         dependency = self._analyzer._graph.target(parse_label(label))
-        kind = dependency.kind if dependency else "source file"
+        kind = f"{dependency.kind} target" if dependency else "source file"
         doc = self._analyzer._graph.rules[self._target.rule].attrs[attribute].doc
         raise AttributeProblem(
             f"attribute '{attribute}' cannot take {label}, a {kind}",

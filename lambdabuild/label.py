@@ -11,6 +11,7 @@ from typing import NamedTuple
 from lambdabuild.errors import Location, UserError
 
 _HINT = "write //package:name, or :name for a target of this package"
+_ELSEWHERE = "sources lie in the workspace; write //package:file for one of another package"
 
 
 class Label(NamedTuple):
@@ -53,7 +54,8 @@ def parse_label(text: str, package: str | None = None, *, at: Location | None = 
         name = text.removeprefix(":")
     problem = package_problem(package) or name_problem(name)
     if problem:
-        raise UserError(f"{text!r} is not a label: {problem}", at=at, hint=_HINT)
+        leaves = name.startswith(("/", "../"))
+        raise UserError(f"{text!r} is not a label: {problem}", at=at, hint=_ELSEWHERE if leaves else _HINT)
     return Label(package, name)
 
 

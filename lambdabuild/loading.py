@@ -15,7 +15,7 @@ from lambdabuild.errors import CycleError, Location, UserError, did_you_mean
 from lambdabuild.label import Label, TargetPattern, name_problem, parse_label
 from lambdabuild.rule import AttributeProblem, Rule, RuleId
 from lambdabuild.rulebook import Rulebook, decode
-from lambdabuild.sources import BUILD_FILES, Kind, WorkingTree, glob, walk_directories
+from lambdabuild.sources import BUILD_FILES, Kind, WorkingTree, glob, not_a_file, walk_directories
 from lambdabuild.starlark.failure import parse_frames
 from lambdabuild.target import PRIVATE, PUBLIC, Package, Target, TargetGraph
 
@@ -162,10 +162,7 @@ class Loader:
                 f"no {missing} {label}", hint=_nearest(label, package) or self._nearest_file(label)
             )
         if kind is not Kind.FILE:
-            raise UserError(
-                f"{label} is a directory, a fifo, a device or a socket, not a file",
-                hint=f'name files, or use glob(["{label.name}/**"]) for those below a directory',
-            )
+            raise not_a_file(label.path, kind)
         if not allow_files or (isinstance(allow_files, tuple) and not label.name.endswith(allow_files)):
             wanted = f"a file ending in {' or '.join(allow_files)}" if allow_files else "a target"  # type: ignore[arg-type]
             raise UserError(f"{label} is a file, and this attribute of {user.kind} takes {wanted}")

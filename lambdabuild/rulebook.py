@@ -33,14 +33,11 @@ _RULES = {
     "images.bzl": ("base_image", "lambda_image"),
     "host_python.bzl": ("host_python_image",),
 }
-_BUILD_PREAMBLE = (
-    _COMMON
-    + 'load("@prelude", "glob", "package")\n'
-    + "".join(
-        f'load("{BUNDLED}{file}", {", ".join(json.dumps(n) for n in names)})\n'
-        for file, names in _RULES.items()
-    )
+_RULE_LOADS = "".join(
+    f'load("{BUNDLED}{file}", {", ".join(json.dumps(name) for name in names)})\n'
+    for file, names in _RULES.items()
 )
+_BUILD_PREAMBLE = _COMMON + 'load("@prelude", "glob", "package")\n' + _RULE_LOADS
 
 Scope = Mapping[str, Callable[..., Any]]
 """Host functions by the name that the prelude calls; arguments and results are JSON values."""
@@ -162,7 +159,8 @@ class Rulebook:
             return module
 
         path, text = self._bzl_text(label)
-        preamble = _BZL_PREAMBLE + f"lb_rules = {{}}\nrule = lb_make_rule(lb_rules, {json.dumps(label)})\n"
+        preamble = _BZL_PREAMBLE + ("" if bundled else _RULE_LOADS)
+        preamble += f"lb_rules = {{}}\nrule = lb_make_rule(lb_rules, {json.dumps(label)})\n"
         module = self._interpreter.evaluate(path, text, load, preamble=preamble, trusted=bundled)
         self._loads[label] = tuple(name for name in loaded if not name.startswith("@"))
         return module

@@ -75,6 +75,8 @@ class Ui:
         else:
             for line in target_lines(report.targets):
                 self.result(line)
+            for name, _ in report.failures:
+                self.result(f"{click.style(f'{FAILED:<7}', fg=_COLOURS[FAILED])}  {name}")
         for error in report.errors:
             self.note(render_error(error))
         counts = [f"{count} {status}" for status, count in report.counts().items() if count]

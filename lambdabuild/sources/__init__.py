@@ -6,6 +6,6 @@ there is one view, the working tree; a git revision will be another.
 """
 
 from lambdabuild.sources.glob import BUILD_FILES, glob
-from lambdabuild.sources.working_tree import Kind, SourceError, WorkingTree, walk_directories
+from lambdabuild.sources.working_tree import Kind, SourceError, WorkingTree, not_a_file, walk_directories
 
-__all__ = ["BUILD_FILES", "Kind", "SourceError", "WorkingTree", "glob", "walk_directories"]
+__all__ = ["BUILD_FILES", "Kind", "SourceError", "WorkingTree", "glob", "not_a_file", "walk_directories"]

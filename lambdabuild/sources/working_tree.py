@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 
 from lambdabuild.digest import Digest, digest_of
-from lambdabuild.errors import Location, UserError
+from lambdabuild.errors import UserError
 from lambdabuild.sources import stable
 from lambdabuild.tree import FileNode
 
@@ -153,7 +153,6 @@ def _kind_of(mode: int) -> Kind:
 def _outside(path: str, target: str) -> SourceError:
     return SourceError(
         f"{path} leads out of the workspace, to {target}",
-        at=Location(path),
         hint="copy what it leads to into the workspace, or point it at a file inside",
     )
 
@@ -164,15 +163,22 @@ def _unusable(path: str, error: OSError) -> SourceError:
     if isinstance(error, PermissionError):
         return SourceError(f"{path} cannot be read: permission denied", hint=f"chmod u+r {path}")
     if isinstance(error, stable.NotRegularError | IsADirectoryError):
-        return SourceError(
-            f"{path} is a directory, a fifo, a device or a socket, not a file",
-            hint=f'name files, or use glob(["{path}/**"]) for those below a directory',
-        )
+        return not_a_file(path, Kind.OTHER)
     if isinstance(error, stable.UnstableError):
         return SourceError(
             f"{path} changes while it is read", hint="wait until what writes it is done, and build again"
         )
     return SourceError(f"{path} cannot be read: {error.strerror}")
+
+
+def not_a_file(path: str, kind: Kind) -> SourceError:
+    """Returns the error for a source at `path` that is a directory or worse."""
+    if kind is Kind.DIRECTORY:
+        name = path.rpartition("/")[2]
+        return SourceError(
+            f"{path} is a directory, not a file", hint=f'name files, or those below it: glob(["{name}/**"])'
+        )
+    return SourceError(f"{path} is a fifo, a device or a socket, not a file", hint="name a regular file")
 
 
 def walk_directories(tree: WorkingTree, start: str) -> Iterator[str]:

@@ -52,6 +52,7 @@ def failure_from(text: str, *, hint: str | None = None) -> EvaluationError:
         message = message.removeprefix(noise)
     head, *rest = message.split("\n")
     head, _, suggestion = head.partition(", did you mean ")
+    head = head.partition(", expected one of ")[0]  # the grammar's token names help nobody
     if suggestion:
         hint = "did you mean " + suggestion.replace("`", "'")
     frames = parse_frames(text)

@@ -44,12 +44,25 @@ class Analyzer:
         self._blame = blame
         self._host_platform = host_platform
         self._modules: dict[ConfiguredLabel, Module] = {}
+        self._failures: dict[ConfiguredLabel, UserError] = {}
 
     def configure(self, target: Target, platform: str) -> None:
-        """Analyses `target`, whose dependencies have been analysed for `platform` already."""
+        """Analyses `target`, whose dependencies have been analysed for `platform` already.
+
+        Raises UserError, the same one again for a target that failed or depends on one that did.
+        """
         id_ = ConfiguredLabel(target.label, platform)
         if id_ in self._modules:
             return
+        try:
+            self._modules[id_] = self._analyze(target, id_, platform)
+        except UserError as error:
+            self._failures[id_] = error
+            raise
+
+    def _analyze(self, target: Target, id_: ConfiguredLabel, platform: str) -> Module:
+        if id_ in self._failures:
+            raise self._failures[id_]
         rule = self._graph.rules[target.rule]
         dependencies: dict[str, Module] = {}
         sources: dict[str, tuple[str, str]] = {}
@@ -59,7 +72,10 @@ class Analyzer:
                 sources[str(label)] = (label.path, label.name)
                 continue
             self._check_platform(target, name, dependency, platform)
-            dependencies[str(label)] = self._modules[ConfiguredLabel(label, platform)]
+            below = ConfiguredLabel(label, platform)
+            if below in self._failures:
+                raise self._failures[below]
+            dependencies[str(label)] = self._modules[below]
         data = {
             "token": str(id_),
             "label": str(target.label),
@@ -73,7 +89,7 @@ class Analyzer:
         scope = _TargetScope(self, target, platform, self._host_platform)
         try:
             with self._rulebook.scope(scope.functions):
-                self._modules[id_] = self._rulebook.analyze(target.rule, data, dependencies)
+                module = self._rulebook.analyze(target.rule, data, dependencies)
         except AttributeProblem as error:
             error.at = self._blame(target, error.attribute)
             error.details = ()
@@ -82,6 +98,7 @@ class Analyzer:
             raise _in_target(error, target, rule) from None
         assert scope.result is not None
         self.configured[id_] = scope.result
+        return module
 
     def _check_platform(self, target: Target, name: str, dependency: Target, platform: str) -> None:
         named = dependency.values.get("platforms", ())

@@ -68,12 +68,14 @@ def _evaluate(workspace: Workspace, question: Question, beat: Beat, say: Say) ->
     analyzer = Analyzer(loader.graph, rulebook, loader.blame, host_machine_platform())
     failures: list[tuple[str, UserError]] = []
     roots: list[ConfiguredLabel] = []
+    done: dict[str, dict[Label, Target]] = {}
     for label, explicit in _asked(loader, question, failures):
         try:
-            targets = loader.closure([label])
-            for platform in _platforms(workspace, question, targets[-1], explicit=explicit):
-                for target in targets:
-                    analyzer.configure(target, platform)
+            target = loader.target(label)
+            for platform in _platforms(workspace, question, target, explicit=explicit):
+                for below in loader.closure(label, done.setdefault(platform, {})):
+                    analyzer.configure(below, platform)
+                analyzer.configure(target, platform)
                 roots.append(ConfiguredLabel(label, platform))
         except UserError as error:
             if not question.keep_going:

@@ -63,6 +63,8 @@ def package_problem(package: str) -> str | None:
     """Returns why `package` cannot be a package's name, or None."""
     if package == "":
         return None
+    if "..." in package.split("/"):
+        return f"the package {package!r} has a '...' part, which ends a target pattern and nothing else"
     return _path_problem(package, "the package")
 
 
@@ -131,7 +133,8 @@ def parse_pattern(text: str, package: str = "") -> TargetPattern:
         where, colon, name = body[2:].partition(":")
     else:
         where, colon, name = body.partition(":")
-        where = "/".join(filter(None, (package, where)))
+        if not where.startswith(("/", "@")):
+            where = "/".join(filter(None, (package, where)))
         if not body:
             raise UserError("an empty string is not a target pattern", hint="write //package:name or //...")
     recursive = where == "..." or where.endswith("/...")

@@ -30,6 +30,7 @@ class Loader:
         self._tree = tree
         self._rulebook = rulebook
         self._packages: dict[str, Package] = {}
+        self._checked: dict[Label, list[Label]] = {}
         self.graph = TargetGraph(self._packages, rulebook.rules)
 
     def package(self, name: str, *, at: Location | None = None) -> Package:
@@ -50,7 +51,7 @@ class Loader:
         """Returns the targets that `pattern` names, sorted; raises UserError if it names nothing."""
         if not pattern.wildcard:
             if not pattern.negative:
-                self._target(pattern.label)
+                self.target(pattern.label)
             return [pattern.label]
         if not pattern.recursive:
             return [Label(pattern.package, name) for name in sorted(self.package(pattern.package).targets)]
@@ -65,38 +66,30 @@ class Loader:
             Label(name, target) for name in sorted(packages) for target in sorted(self.package(name).targets)
         ]
 
-    def closure(self, roots: Iterable[Label]) -> list[Target]:
-        """Returns `roots` and all targets they depend on, dependencies first.
+    def closure(self, root: Label, done: dict[Label, Target]) -> list[Target]:
+        """Adds `root` and all targets it depends on to `done`, dependencies first; returns the new ones.
 
         Raises CycleError, and UserError for a label that leads to nothing or must not be named.
         """
-        order: dict[Label, Target] = {}
-        for root in roots:
-            self._visit(root, order)
-        return list(order.values())
-
-    def _visit(self, root: Label, order: dict[Label, Target]) -> None:
-        """Adds the closure of `root` to `order`; without recursion, since chains can be long."""
-        path: dict[Label, list[Label]] = {}
+        before = len(done)
+        path: dict[Label, None] = {}
+        # Without recursion, since chains can be long. None: all below the last of `path` is done.
         todo: list[Label | None] = [root]
         while todo:
-            label = todo[-1]
-            if label is None:  # all below the last of `path` is done
-                todo.pop()
-                done, _ = path.popitem()
-                order[done] = self._target(done)
-                continue
-            todo.pop()
-            if label in order:
-                continue
-            if label in path:
+            label = todo.pop()
+            if label is None:
+                finished, _ = path.popitem()
+                done[finished] = self.target(finished)
+            elif label in path:
                 raise self._cycle([*path], label)
-            below = self._target_dependencies(self._target(label))
-            path[label] = below
-            todo.append(None)
-            todo.extend(reversed(below))
+            elif label not in done:
+                path[label] = None
+                todo.append(None)
+                todo.extend(reversed(self._target_dependencies(self.target(label))))
+        return list(done.values())[before:]
 
-    def _target(self, label: Label) -> Target:
+    def target(self, label: Label) -> Target:
+        """Returns the target; raises UserError where there is none."""
         package = self.package(label.package)
         target = package.targets.get(label.name)
         if target is None:
@@ -111,8 +104,11 @@ class Loader:
 
     def _target_dependencies(self, target: Target) -> list[Label]:
         """Returns the targets that `target` names, after checking all that it names."""
+        found = self._checked.get(target.label)
+        if found is not None:
+            return found
         rule = self.graph.rules[target.rule]
-        found: list[Label] = []
+        found = []
         for name, label in self.graph.dependencies(target):
             try:
                 if self._is_target(target, label, rule.attrs[name].allow_files):
@@ -120,6 +116,7 @@ class Loader:
             except UserError as error:
                 error.located(self.blame(target, name))
                 raise
+        self._checked[target.label] = found
         return found
 
     def blame(self, target: Target, attribute: str) -> Location:
@@ -175,8 +172,8 @@ class Loader:
 
     def _cycle(self, path: list[Label], label: Label) -> CycleError:
         cycle = path[path.index(label) :]
-        places = tuple(f"{member} is defined at {self._target(member).at}" for member in cycle)
-        first = self._target(cycle[0])
+        places = tuple(f"{member} is defined at {self.target(member).at}" for member in cycle)
+        first = self.target(cycle[0])
         return CycleError(tuple(map(str, cycle)), at=first.at, details=places)
 
     def _build_file(self, package: str) -> str | None:

@@ -17,47 +17,47 @@ def join_place(directory, path):
     directory = directory.strip("/")
     return directory + "/" + path if directory else path
 
-def _stripped(ctx, name, prefix):
+def _stripped(ctx, path, prefix):
     if not prefix:
-        return name
+        return path
     prefix = prefix.strip("/") + "/"
-    if not name.startswith(prefix):
-        ctx.fail("strip_prefix", "%r does not begin %s" % (prefix, name), "drop it, or leave the file to another target")
-    return name[len(prefix):]
+    if not path.startswith(prefix):
+        ctx.fail("strip_prefix", "%r does not begin %s" % (prefix, path), "drop it, or leave the file to another target")
+    return path[len(prefix):]
 
-def place_sources(ctx, sources, dest, strip_prefix = "", mode = "auto"):
+def place_sources(ctx, sources, own_place, dest):
     """Returns a dict from place to file for what a `sources` attribute named.
 
-    Without places of its own, a file keeps its path in its package, below `dest`.
+    own_place: gives the place, below `dest`, of a file for which none is written.
     """
     placed = {}
     for source in sources:
-        wishes = source.places or [None]
         for file in source.files:
-            for wish in wishes:
-                if wish == None:
-                    place = join_place(dest, _stripped(ctx, file.name, strip_prefix))
-                elif wish.endswith("/"):
-                    place = join_place(dest, wish + file.basename)
-                else:
-                    if len(source.files) > 1:
-                        ctx.fail(
-                            "srcs",
-                            "gives one place, %r, to the %d files of %s" % (wish, len(source.files), source.label),
-                            "end the place with '/' to name a directory",
-                        )
-                    place = join_place(dest, wish)
+            for wish in source.places or [own_place(file)]:
+                if wish.endswith("/"):
+                    wish += file.basename
+                elif source.places and len(source.files) > 1:
+                    ctx.fail(
+                        "srcs",
+                        "gives one place, %r, to the %d files of %s" % (wish, len(source.files), source.label),
+                        "end the place with '/' to name a directory",
+                    )
+                place = join_place(dest, wish)
                 if place in placed and placed[place].path != file.path:
                     ctx.fail(
                         "srcs",
                         "puts both %s and %s at /%s" % (placed[place].path, file.path, place),
                         "give one of them another place",
                     )
-                placed[place] = with_mode(file, mode) if mode != "auto" else file
+                placed[place] = file
     return placed
 
 def _files(ctx):
-    places = place_sources(ctx, ctx.sources.srcs, ctx.attr.dest, ctx.attr.strip_prefix, ctx.attr.mode)
+    def own_place(file):
+        return _stripped(ctx, file.short_path, ctx.attr.strip_prefix)
+
+    placed = place_sources(ctx, ctx.sources.srcs, own_place, ctx.attr.dest)
+    places = {place: with_mode(file, ctx.attr.mode) for place, file in placed.items()}
     layer = ctx.actions.layer(places) if places else None
     return [DefaultInfo(files = places), FilesInfo(places = places, layer = layer)]
 
@@ -71,7 +71,10 @@ files = rule(
             doc = "The files: a list, or a dict from each to its place (or a list of places) below dest.",
         ),
         "dest": attr.string(default = TASK_ROOT, doc = "The directory in the image, such as opt/python."),
-        "strip_prefix": attr.string(doc = "What to take off the front of each file's path in its package."),
+        "strip_prefix": attr.string(
+            doc = "What to take off the front of each file's path in the workspace, such as receipts/src. " +
+                  "What is left is its path below dest.",
+        ),
         "mode": attr.string(
             default = "auto",
             values = ["auto", "0644", "0755"],

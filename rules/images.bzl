@@ -21,12 +21,15 @@ def _shared_layers(ctx, infos):
         layers.append(ctx.actions.layer(merged))
     return layers
 
+def _name_in_package(file):
+    return file.name
+
 def _assemble(ctx, cmd):
     base = None if ctx.attr.base == "scratch" else ctx.attr.base[ImageInfo]
     shared = [s.target[FilesInfo] for s in ctx.sources.srcs if FilesInfo in s.target and not s.places]
     own = [s for s in ctx.sources.srcs if FilesInfo not in s.target or s.places]
     layers = _shared_layers(ctx, [info for info in shared if info.layer])
-    places = place_sources(ctx, own, TASK_ROOT)
+    places = place_sources(ctx, own, _name_in_package, TASK_ROOT)
     if places:
         layers.append(ctx.actions.layer(places))
     return ctx.actions.image(

@@ -1,0 +1,17 @@
+"""Settings that all tests share.
+
+LAMBDABUILD_TEST_REQUIRE=all turns a skip for want of a program into a failure.
+HYPOTHESIS_PROFILE=long looks further than CI does.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "default", derandomize=True, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("long", parent=settings.get_profile("default"), derandomize=False, max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

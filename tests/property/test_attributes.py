@@ -1,0 +1,106 @@
+"""Every attribute of every bundled rule is in the hash, or listed here with the reason why not."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from lambdabuild.action import ActionKey, unkeyed_fields
+from lambdabuild.errors import Location
+from lambdabuild.rule import COMMON_ATTRS, Rule
+from lambdabuild.rulebook import Rulebook
+from lambdabuild.sources import WorkingTree
+from tests.project import Project
+
+FILES = {"app/a.py": "A = 1\n", "app/b.py": "B = 1\n", "app/sub/c.py": ""}
+
+# What each attribute is set to before and after; everything else stays as in MINIMAL.
+_IMAGE = {
+    "base": ('"scratch"', '":other"'),
+    "srcs": ('["a.py"]', '["b.py"]'),
+    "env": ('{"A": "1"}', '{"A": "2"}'),
+    "labels": ('{"a": "1"}', '{"a": "2"}'),
+    "entrypoint": ('["/a"]', '["/b"]'),
+    "cmd": ('["a"]', '["b"]'),
+    "working_dir": ('"/a"', '"/b"'),
+    "user": ('"a"', '"b"'),
+}
+HASHED = {
+    "files": {
+        "srcs": ('["a.py"]', '["b.py"]'),
+        "dest": ('"opt/a"', '"opt/b"'),
+        "strip_prefix": ('""', '"app"'),
+        "mode": ('"0644"', '"0755"'),
+    },
+    "base_image": _IMAGE,
+    "lambda_image": {**_IMAGE, "handler": ('"a.main"', '"a.other"')},
+    "host_python_image": {},
+}
+UNHASHED = {
+    "name": "equal work under two names is done once",
+    "visibility": "says who may name the target, not what it is",
+    "platforms": "says for which platforms there are hashes; each covers its own platform",
+    "functions": "says which functions an image is for; the image is the same",
+}
+MINIMAL = {
+    "files": {"srcs": '["a.py"]'},
+    "base_image": {"base": '"scratch"'},
+    "lambda_image": {"base": '"scratch"', "srcs": '["a.py"]'},
+}
+
+
+def bundled_rules() -> list[Rule]:
+    rulebook = Rulebook(WorkingTree(Path("/nonexistent")), say=_silent)
+    rulebook.build_file("BUILD", "", "")
+    return list(rulebook.rules.values())
+
+
+def _silent(text: str, at: Location | None) -> None:
+    raise AssertionError(text)
+
+
+def test_every_attribute_of_a_bundled_rule_is_accounted_for() -> None:
+    rules = {rule.name: {*rule.attrs, *COMMON_ATTRS} for rule in bundled_rules()}
+    assert rules.keys() == HASHED.keys()
+    for name, attrs in rules.items():
+        assert attrs == {*HASHED[name], *(attrs & UNHASHED.keys())}
+
+
+@pytest.mark.parametrize(
+    ("rule", "attribute"), [(rule, attribute) for rule, attrs in HASHED.items() for attribute in attrs]
+)
+def test_a_hashed_attribute_moves_the_hash(tmp_path: Path, rule: str, attribute: str) -> None:
+    one, other = (hash_with(tmp_path, rule, attribute, value) for value in HASHED[rule][attribute])
+    assert one != other
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("name", '"renamed"'),
+        ("visibility", '["//visibility:private"]'),
+        ("platforms", '["linux/amd64"]'),
+        ("functions", '{"f": "a.main"}'),
+    ],
+)
+def test_an_unhashed_attribute_does_not_move_the_hash(tmp_path: Path, attribute: str, value: str) -> None:
+    before = hash_with(tmp_path, "lambda_image", "srcs", '["a.py"]')
+    assert hash_with(tmp_path, "lambda_image", attribute, value) == before
+
+
+def hash_with(tmp_path: Path, rule: str, attribute: str, value: str) -> str:
+    attrs = {"name": '"x"'} | MINIMAL[rule] | {attribute: value}
+    call = f"{rule}({', '.join(f'{name} = {text}' for name, text in attrs.items())})\n"
+    other = 'base_image(name = "other", base = "scratch")\n'
+    project = Project(tmp_path / "w", tmp_path / "cache" / "lambdabuild", FILES | {"app/BUILD": other + call})
+    hashes = project.hashes("//app:all")
+    return next(hash_ for label, hash_ in hashes.items() if label != "//app:other")
+
+
+def test_every_field_of_an_action_key_is_accounted_for() -> None:
+    fields = {field.name for field in dataclasses.fields(ActionKey)}
+    hashed = {"tool", "tool_version", "params", "input_root", "outputs", "platform"}
+    assert set(unkeyed_fields()) == {"owner"}
+    assert fields == hashed | {"owner"}

@@ -141,7 +141,7 @@ class Builder:
         try:
             while True:
                 for key in ready:
-                    future = pool.submit(self._run, dirty[key])
+                    future = pool.submit(self._attempt, dirty[key], keep_going)
                     future.add_done_callback(partial(_report, done, key))
                     running += 1
                 if not running:
@@ -166,6 +166,8 @@ class Builder:
             self._failures[key] = error
             self._on_event(Failed(self._plan.steps[key].action, error))
             return []
+        if isinstance(error, Cancelled):
+            return []
         if error is not None:
             raise error
         ready = []
@@ -175,9 +177,18 @@ class Builder:
                 ready.append(other)
         return ready
 
+    def _attempt(self, step: Step, keep_going: bool) -> None:
+        self._check()
+        try:
+            self._run(step)
+        except BaseException:
+            # Here, not where the outcome is read, so that no other step begins in between.
+            if not keep_going:
+                self._stop.set()
+            raise
+
     def _run(self, step: Step) -> None:
         """Gives one step its result: adopts an equal one, or executes the action."""
-        self._check()
         action = step.action
         inputs = {path: self._input(source) for path, source in action.inputs.items()}
         key = ActionKey(

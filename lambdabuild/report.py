@@ -55,7 +55,6 @@ class BuildReport:
 
     targets: tuple[TargetReport, ...]
     failures: tuple[tuple[str, LambdaBuildError], ...]
-    seconds: float
 
     def counts(self) -> Mapping[str, int]:
         """Returns how many targets ended in which way; failures that have no target count as well."""
@@ -70,14 +69,13 @@ class BuildReport:
         """All errors, each once, in the order of the targets."""
         found = [error for _, error in self.failures]
         found += [report.error for report in self.targets if report.error]
-        return tuple({id(error): error for error in found}.values())
+        return tuple({(error.message, error.at): error for error in found}.values())
 
     def to_json(self) -> dict[str, Any]:
         return {
             "targets": [report.to_json() for report in self.targets],
             "failures": [{"name": name, "error": error_json(error)} for name, error in self.failures],
             "counts": dict(self.counts()),
-            "seconds": round(self.seconds, 3),
         }
 
 

@@ -46,8 +46,8 @@ class AttributeProblem(UserError):
 class Attr:
     """What one attribute accepts.
 
-    values:      the only strings allowed, or () for any.
-    words:       for labels: strings that stand for themselves ("scratch").
+    values:      for string and string_list: the only strings allowed, or () for any.
+    words:       for label: strings that stand for themselves ("scratch").
     allow_files: whether source files may be named: all, none, or by suffix.
     """
 
@@ -63,11 +63,12 @@ class Attr:
     def check(self, value: object, package: str) -> Value:
         """Returns `value` in its normal form; raises AttributeProblem."""
         normal = _TYPES[self.type][1](self, value, package)
-        if self.values and normal not in self.values:
-            raise self.problem(
-                f"must be one of {', '.join(map(repr, self.values))}, not {value!r}",
-                hint=did_you_mean(str(value), self.values),
-            )
+        for text in normal if self.type == "string_list" else (normal,):
+            if self.values and text not in self.values:
+                raise self.problem(
+                    f"must be one of {', '.join(map(repr, self.values))}, not {text!r}",
+                    hint=did_you_mean(str(text), self.values),
+                )
         return normal
 
     def empty(self) -> Value:
@@ -120,10 +121,14 @@ def _string_dict(attr: Attr, value: object, package: str) -> dict[str, str]:
 
 
 def _label(attr: Attr, value: object, package: str) -> Label | str:
+    if isinstance(value, str) and value in attr.words:
+        return value
+    return _parsed(attr, value, package)
+
+
+def _parsed(attr: Attr, value: object, package: str) -> Label:
     if type(value) is not str:
         raise attr.wrong_type(value, "a label")
-    if value in attr.words:
-        return value
     try:
         return parse_label(value, package)
     except UserError as error:
@@ -135,8 +140,7 @@ def _label_list(attr: Attr, value: object, package: str) -> tuple[Label, ...]:
         raise attr.wrong_type(value, "a list of labels")
     labels: dict[Label, None] = {}
     for item in value:
-        label = _label(attr, item, package)
-        assert isinstance(label, Label)
+        label = _parsed(attr, item, package)
         if label in labels:
             raise attr.problem(f"names {item!r} twice", hint="drop one of the two")
         labels[label] = None
@@ -200,11 +204,11 @@ class Rule:
         attrs = {**COMMON_ATTRS, **self.attrs}
         for name in given:
             if name not in attrs:
-                known = ", ".join(self.attrs)
+                known = ", ".join(attrs)
                 raise AttributeProblem(
                     f"{self.name} has no attribute '{name}'",
                     name,
-                    hint=did_you_mean(name, attrs) or f"it has name, visibility, {known}",
+                    hint=did_you_mean(name, attrs) or f"it has {known}",
                 )
         return {name: self._value(attr, given.get(name), package) for name, attr in attrs.items()}
 

@@ -5,7 +5,6 @@ Knows neither terminal nor environment: what it needs of them is handed in.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -65,16 +64,19 @@ class Session:
         return keys
 
     def build(
-        self, question: Question, *, jobs: int, on_event: Callable[[Event], None] = lambda event: None
+        self,
+        evaluation: Evaluation,
+        *,
+        jobs: int,
+        keep_going: bool = False,
+        on_event: Callable[[Event], None] = lambda event: None,
     ) -> BuildReport:
-        """Builds what `question` asks for, and puts outputs in place.
+        """Builds the roots of `evaluation`, and puts outputs in place.
 
-        Raises UserError before anything has run or been written, unless the
-        question says keep_going; failed actions are in the report.
+        Raises UserError before anything has run or been written, unless told
+        to keep going; failed actions are in the report.
         """
-        started = time.monotonic()
-        evaluation = self.evaluate(question)
-        keys = self.keys(evaluation, keep_going=question.keep_going)
+        keys = self.keys(evaluation, keep_going=keep_going)
         targets = [evaluation.graph.targets[root] for root in evaluation.roots]
         usable = [target for target in targets if target.id not in keys.failures]
         plan = Plan(evaluation.graph.action, keys.deep_key, self.cache, self.store)
@@ -90,11 +92,11 @@ class Session:
             tool_version=tool_version,
             on_event=on_event,
         )
-        outcome = builder.run(jobs=jobs, keep_going=question.keep_going)
+        outcome = builder.run(jobs=jobs, keep_going=keep_going)
         prepare(self.workspace.root)
         reports = [self._report(target, keys, plan, outcome) for target in targets]
         self._write_layouts(reports)
-        return BuildReport(tuple(reports), evaluation.failures, time.monotonic() - started)
+        return BuildReport(tuple(reports), evaluation.failures)
 
     def _report(self, target: ConfiguredTarget, keys: KeyTable, plan: Plan, outcome: Outcome) -> TargetReport:
         """Returns what became of `target`, before its outputs are put in place."""

@@ -68,10 +68,10 @@ class Ui:
         if context is not None:
             self.note(f"  hint: {context.command_path} --help")
 
-    def report(self, report: BuildReport) -> None:
+    def report(self, report: BuildReport, seconds: float) -> None:
         """Writes one line a target, then the errors, then the counts."""
         if self.as_json:
-            self.document(report.to_json())
+            self.document(report.to_json() | {"seconds": round(seconds, 3)})
         else:
             for line in target_lines(report.targets):
                 self.result(line)
@@ -80,7 +80,7 @@ class Ui:
         for error in report.errors:
             self.note(render_error(error))
         counts = [f"{count} {status}" for status, count in report.counts().items() if count]
-        self.note(f"{', '.join(counts) or 'nothing to build'} in {report.seconds:.2f} s")
+        self.note(f"{', '.join(counts) or 'nothing to build'} in {seconds:.2f} s")
 
     @contextlib.contextmanager
     def progress(self) -> Iterator[Callable[[Event], None]]:

@@ -94,6 +94,12 @@ def resolve_platforms(platforms: Sequence[str], *, at: Location | None = None) -
                 at=at,
                 hint=did_you_mean(platform, PLATFORMS) or f"there are {', '.join(PLATFORMS)} and host",
             )
+        if platform == "host" and host_machine_platform() not in PLATFORMS:
+            raise UserError(
+                f"this machine is {host_machine_platform()}, for which there are no Lambda functions",
+                at=at,
+                hint=f"name {' or '.join(PLATFORMS)} instead of host",
+            )
         resolved[host_machine_platform() if platform == "host" else platform] = None
     return tuple(resolved)
 
@@ -113,15 +119,12 @@ def find_root(start: Path) -> Path:
 def load_workspace(root: Path, *, configs: Sequence[str] = (), env: Mapping[str, str]) -> Workspace:
     """Returns the workspace at `root`; raises UserError for anything that is not understood."""
     text = _read(root / FILE_NAME)
-    try:
-        document = tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
-        raise _syntax_error(error) from None
+    document = _parse(text)
     overlays = document.pop("config", {})
     if not isinstance(overlays, dict):
         raise UserError("[config] holds tables [config.NAME]", at=_place(text, "config"))
     for name, table in overlays.items():
-        _check(table, text, f"config.{name}.")
+        _check(table, text, ("config", name))
     layers: list[tuple[str, Mapping[str, Any]]] = [(FILE_NAME, _check(document, text))]
     for name in configs:
         if name not in overlays:
@@ -144,9 +147,7 @@ def load_workspace(root: Path, *, configs: Sequence[str] = (), env: Mapping[str,
                     value = layer[section][key]
                     values[full] = tuple(value) if isinstance(value, list) else value
                     origins[full] = origin
-    workspace = Workspace(root.resolve(), values, origins)
-    resolve_platforms(workspace._list("workspace.platforms"), at=_place(text, "platforms"))
-    return workspace
+    return Workspace(root.resolve(), values, origins)
 
 
 def _read(path: Path) -> str:
@@ -158,36 +159,49 @@ def _read(path: Path) -> str:
         raise UserError(f"cannot be read: {error.strerror}", at=Location(FILE_NAME)) from None
 
 
-def _syntax_error(error: tomli.TOMLDecodeError) -> UserError:
-    message = re.sub(r" \(at .*\)$", "", str(error))
-    return UserError(
-        f"not TOML: {message[:1].lower()}{message[1:]}", at=Location(FILE_NAME, error.lineno, error.colno)
-    )
+def _parse(text: str) -> dict[str, Any]:
+    try:
+        return tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        message = re.sub(r" \(at .*\)$", "", str(error))
+        raise UserError(
+            f"not TOML: {message[:1].lower()}{message[1:]}", at=Location(FILE_NAME, error.lineno, error.colno)
+        ) from None
+    except (RecursionError, ValueError):
+        raise UserError(
+            "a value is nested too deeply, or a number too long, to be read", at=Location(FILE_NAME)
+        ) from None
 
 
-def _check(document: object, text: str, prefix: str = "") -> Mapping[str, Any]:
-    """Returns `document` after checking that each section, key and type is known."""
+def _check(document: object, text: str, above: tuple[str, ...] = ()) -> Mapping[str, Any]:
+    """Returns `document` after checking that each section, key, type and value is known.
+
+    above: the tables that hold it, for messages.
+    """
     if not isinstance(document, dict):
-        raise UserError(f"[{prefix.rstrip('.')}] must be a table", at=_place(text, prefix.split(".")[-2]))
+        raise UserError(f"[{'.'.join(above)}] must be a table", at=_place(text, *above))
     for section, table in document.items():
+        path = (*above, section)
         known = SETTINGS.get(section)
         if known is None:
-            sections = [*SETTINGS] if prefix else [*SETTINGS, "config"]
+            sections = [*SETTINGS] if above else [*SETTINGS, "config"]
             raise UserError(
-                f"unknown section [{prefix}{section}]",
-                at=_place(text, section),
+                f"unknown section [{'.'.join(path)}]",
+                at=_place(text, *path),
                 hint=did_you_mean(section, sections) or f"there are {', '.join(sections)}",
             )
         if not isinstance(table, dict):
-            raise UserError(f"{section} must be a table, not {table!r}", at=_place(text, section))
+            raise UserError(f"{'.'.join(path)} must be a table, not {table!r}", at=_place(text, *path))
         for key, value in table.items():
+            at = _place(text, *path, key)
             if key not in known:
                 raise UserError(
-                    f"unknown key '{key}' in [{prefix}{section}]",
-                    at=_place(text, key),
+                    f"unknown key '{key}' in [{'.'.join(path)}]",
+                    at=at,
                     hint=did_you_mean(key, known) or f"there are {', '.join(known)}",
                 )
-            _check_type(f"{prefix}{section}.{key}", value, known[key], _place(text, key))
+            _check_type(".".join((*path, key)), value, known[key], at)
+            _check_value(section, key, value, at)
     return document
 
 
@@ -199,23 +213,47 @@ def _check_type(name: str, value: object, setting: Setting, at: Location) -> Non
         raise UserError(f"{name} must be a list of strings, not {value!r}", at=at)
 
 
+def _check_value(section: str, key: str, value: Any, at: Location) -> None:
+    if (section, key) == ("workspace", "platforms") and not resolve_platforms(value, at=at):
+        raise UserError("no platform to build for", at=at, hint=f"there are {', '.join(PLATFORMS)} and host")
+
+
 def _from_environment(env: Mapping[str, str]) -> Mapping[str, Mapping[str, Any]]:
     """Returns the values that LAMBDABUILD_<SECTION>_<KEY> set; lists are separated by commas."""
     found: dict[str, dict[str, Any]] = {}
     for section, settings in SETTINGS.items():
         for key, setting in settings.items():
-            text = env.get(f"LAMBDABUILD_{section}_{key}".upper())
+            variable = f"LAMBDABUILD_{section}_{key}".upper()
+            text = env.get(variable)
             if text is not None:
                 many = [item.strip() for item in text.split(",") if item.strip()]
-                found.setdefault(section, {})[key] = text if isinstance(setting.default, str) else many
+                value = text if isinstance(setting.default, str) else many
+                _check_value(section, key, value, Location(variable))
+                found.setdefault(section, {})[key] = value
     return found
 
 
-def _place(text: str, word: str) -> Location:
-    """Returns where `word` first stands as a key or in a table's header."""
-    pattern = re.compile(rf"^\s*(?:\[[^\]\n]*?)?[\"']?(?<![\w-]){re.escape(word)}(?![\w-])", re.MULTILINE)
-    match = pattern.search(text)
-    if match is None:
-        return Location(FILE_NAME)
-    start = match.end() - len(word)
-    return Location(FILE_NAME, text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start))
+_NAME = r"""(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[A-Za-z0-9_-]+)"""
+_NAMES = re.compile(
+    rf"^[ \t]*(\[\[?)?[ \t]*({_NAME}(?:[ \t]*\.[ \t]*{_NAME})*)[ \t]*(?(1)\]|=)", re.MULTILINE
+)
+
+
+def _place(text: str, *path: str) -> Location:
+    """Returns where the table or key `path` is named, or else the nearest table above it.
+
+    A scan by lines, since tomli keeps no places: keys inside inline tables are not found.
+    """
+    at = Location(FILE_NAME)
+    table: tuple[str, ...] = ()
+    found = 0
+    for match in _NAMES.finditer(text):
+        parts = list(re.finditer(_NAME, match[2]))
+        names = tuple(part[0].strip("\"'") for part in parts)
+        table, above = (names, ()) if match[1] else (table, table)
+        count = min(len(above) + len(names), len(path))
+        if count > max(found, len(above)) and (above + names)[:count] == path[:count]:
+            found = count
+            start = match.start(2) + parts[count - len(above) - 1].start()
+            at = Location(FILE_NAME, text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start))
+    return at

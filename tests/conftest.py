@@ -13,5 +13,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "default", derandomize=True, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("long", parent=settings.get_profile("default"), derandomize=False, max_examples=2000)
+settings.register_profile(
+    "long", parent=settings.get_profile("default"), derandomize=False, max_examples=2000
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

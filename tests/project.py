@@ -66,8 +66,9 @@ class Project:
         jobs: int = 2,
         on_event: Callable[[Event], None] = lambda event: None,
     ) -> BuildReport:
-        question = self.question(*patterns, keep_going=keep_going)
-        return self.session().build(question, jobs=jobs, on_event=on_event)
+        session = self.session()
+        evaluation = session.evaluate(self.question(*patterns, keep_going=keep_going))
+        return session.build(evaluation, jobs=jobs, keep_going=keep_going, on_event=on_event)
 
     def statuses(self, *patterns: str, keep_going: bool = False) -> dict[str, str]:
         """Builds; returns what became of each target, by short label."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import click
 
@@ -40,7 +41,9 @@ def command(
     where = options.place(directory, configs)
     session = options.session(where, ui)
     question = options.question(where, patterns, platforms, keep_going=keep_going)
+    started = time.monotonic()
+    evaluation = session.evaluate(question)
     with ui.progress() as on_event:
-        report = session.build(question, jobs=jobs, on_event=on_event)
-    ui.report(report)
+        report = session.build(evaluation, jobs=jobs, keep_going=keep_going, on_event=on_event)
+    ui.report(report, time.monotonic() - started)
     return report.errors[0].exit_code if report.errors else 0

@@ -14,10 +14,7 @@ from lambdabuild.commands import options
 from lambdabuild.errors import ActionFailed, UserError
 from lambdabuild.evaluation import Question
 from lambdabuild.outputs import BuiltImage
-from lambdabuild.running.answer import Answer
-from lambdabuild.running.choice import choose_runner
-from lambdabuild.running.invoke import invoke
-from lambdabuild.running.runner import RunnableImage
+from lambdabuild.running import Answer, RunnableImage, choose_runner, invoke
 from lambdabuild.session import Session
 from lambdabuild.ui import Ui
 from lambdabuild.workspace import host_machine_platform
@@ -90,14 +87,17 @@ def command(
 def _build(ui: Ui, session: Session, question: Question) -> BuiltImage:
     if question.patterns[0].wildcard:
         raise UserError(f"run takes one target, not the pattern {question.patterns[0]}")
+    evaluation = session.evaluate(question)
+    (root,) = evaluation.roots
+    target = evaluation.graph.targets[root]
+    if target.image is None:
+        raise UserError(f"{root.label} is a {target.kind} target, not an image", hint="name a lambda_image")
     with ui.progress() as on_event:
-        report = session.build(question, jobs=os.cpu_count() or 1, on_event=on_event)
+        report = session.build(evaluation, jobs=os.cpu_count() or 1, on_event=on_event)
     if report.errors:
         raise report.errors[0]
     built = report.targets[0].built
-    if built is None:
-        kind = report.targets[0].kind
-        raise UserError(f"{report.targets[0].id.label} is a {kind}, not an image", hint="name a lambda_image")
+    assert built is not None
     return built
 
 

@@ -20,6 +20,9 @@ BUILD_FILES = ("BUILD.lambda", "BUILD")
 
 _MARKERS = (*BUILD_FILES, "WORKSPACE.toml")
 
+# A name that only wildcards match.
+_ANY = "\0" * 9
+
 
 def glob(
     tree: WorkingTree, package: str, include: Sequence[str], exclude: Sequence[str] = ()
@@ -50,7 +53,7 @@ def _walk(
 ) -> Iterator[str]:
     """Yields the paths below `directory` (relative to `package`) that `parts` match."""
     listing = tree.listing("/".join(filter(None, (package, directory))))
-    if directory and any(marker in listing for marker in _MARKERS):
+    if directory and any(listing.get(marker) in (Kind.FILE, Kind.LINK) for marker in _MARKERS):
         return
     first, *more = parts
     rest = tuple(more)
@@ -80,8 +83,10 @@ def _led_to(
 ) -> Kind | None:
     """Returns what the link at `path` leads to; refuses one to a directory that would be entered."""
     full = f"{package}/{path}" if package else path
-    if _is_excluded(path, excluded) or not tree.enters(path.rpartition("/")[2]):
+    if _is_excluded(path, excluded):
         return None
+    if not tree.enters(path.rpartition("/")[2]) and not tree.leads_to_file(full):
+        return None  # .venv, node_modules, an editor's .#lock
     kind = tree.kind(full)
     if kind is None:
         raise SourceError(
@@ -96,7 +101,9 @@ def _led_to(
 
 
 def _is_excluded(path: str, excluded: list[re.Pattern[str]]) -> bool:
-    return any(regex.fullmatch(path) or regex.fullmatch(f"{path}/x") for regex in excluded)
+    """Tells whether one of the patterns leaves out `path` itself or whatever could lie below it."""
+    below = (f"{path}/{_ANY}", f"{path}/{_ANY}/{_ANY}")
+    return any(regex.fullmatch(path) or all(map(regex.fullmatch, below)) for regex in excluded)
 
 
 def _check(pattern: str) -> None:

@@ -6,6 +6,7 @@ the bytes may be half of one version and half of another and are read again.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class NotRegularError(OSError):
-    """The path is a directory, a fifo, a device or a socket."""
+    """The path is a fifo, a device or a socket."""
 
 
 class UnstableError(OSError):
@@ -69,11 +70,19 @@ def _stably(path: str, read: Callable[[int, os.stat_result], T]) -> T:
 
 
 def _open(path: str) -> int:
-    descriptor = os.open(path, _FLAGS)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise NotRegularError(f"{path} is not a regular file")
-    return descriptor
+    try:
+        descriptor = os.open(path, _FLAGS)
+    except OSError as error:
+        if error.errno in (errno.ENXIO, errno.EOPNOTSUPP):  # what Linux and macOS say of a socket
+            raise NotRegularError(f"{path} is not a regular file") from None
+        raise
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return descriptor
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(f"{path} is a directory")
+    raise NotRegularError(f"{path} is not a regular file")
 
 
 def _pieces(descriptor: int) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ counts as what it leads to, link by link, and must not leave the workspace.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -59,9 +60,8 @@ class WorkingTree:
     def listing(self, directory: str) -> Mapping[str, Kind]:
         """Returns the entries of `directory`, sorted by name."""
         if directory not in self.listings:
-            real = self._real(directory)
             try:
-                with os.scandir(self._prefix + real) as entries:
+                with os.scandir(self._prefix + self._real(directory)) as entries:
                     found = {entry.name: _kind(entry) for entry in entries}
             except OSError as error:
                 raise _unusable(directory, error) from None
@@ -77,6 +77,12 @@ class WorkingTree:
         except OSError as error:
             raise _unusable(path, error) from None
         return _kind_of(mode)
+
+    def leads_to_file(self, path: str) -> bool:
+        """Tells whether the link at `path` leads to a file, inside the workspace or not."""
+        with contextlib.suppress(OSError):
+            self.links[path] = os.readlink(self._prefix + path)
+        return os.path.isfile(self._prefix + path)
 
     def read(self, path: str) -> bytes:
         """Returns the bytes of the file at `path`, and records that they were read."""
@@ -104,22 +110,22 @@ class WorkingTree:
         """Returns the absolute path where bytes of that digest were last seen, or None."""
         return self._places.get(digest)
 
-    def _real(self, path: str, depth: int = 0) -> str:
+    def _real(self, path: str) -> str:
         """Returns where `path` leads when every link on the way is followed."""
         parent, _, name = path.rpartition("/")
         if not name:
             return ""
         if parent not in self._directories:
-            self._directories[parent] = self._real(parent, depth)
-        return self._follow(self._directories[parent], name, depth)
+            self._directories[parent] = self._real(parent)
+        return self._follow(self._directories[parent], name, iter(range(MAX_LINKS)))
 
-    def _follow(self, parent: str, name: str, depth: int) -> str:
+    def _follow(self, parent: str, name: str, allowed: Iterator[int]) -> str:
         path = f"{parent}/{name}" if parent else name
         if not stat.S_ISLNK(os.lstat(self._prefix + path).st_mode):
             return path
         target = os.readlink(self._prefix + path)
         self.links[path] = target
-        if depth >= MAX_LINKS:
+        if next(allowed, None) is None:
             raise SourceError(f"{path}: too many links, or links in a circle", hint="point it at a file")
         here = parent
         if target.startswith("/"):
@@ -132,7 +138,7 @@ class WorkingTree:
                     raise _outside(path, target)
                 here = here.rpartition("/")[0]
             elif part not in ("", "."):
-                here = self._follow(here, part, depth + 1)
+                here = self._follow(here, part, allowed)
         return here
 
 
@@ -162,7 +168,9 @@ def _unusable(path: str, error: OSError) -> SourceError:
         return SourceError(f"no such file: {path}", hint="check its spelling, or that it is checked out")
     if isinstance(error, PermissionError):
         return SourceError(f"{path} cannot be read: permission denied", hint=f"chmod u+r {path}")
-    if isinstance(error, stable.NotRegularError | IsADirectoryError):
+    if isinstance(error, IsADirectoryError):
+        return not_a_file(path, Kind.DIRECTORY)
+    if isinstance(error, stable.NotRegularError):
         return not_a_file(path, Kind.OTHER)
     if isinstance(error, stable.UnstableError):
         return SourceError(
@@ -187,7 +195,7 @@ def walk_directories(tree: WorkingTree, start: str) -> Iterator[str]:
     while todo:
         directory = todo.pop()
         listing = tree.listing(directory)
-        if directory != start and "WORKSPACE.toml" in listing:
+        if directory != start and listing.get("WORKSPACE.toml") in (Kind.FILE, Kind.LINK):
             continue
         yield directory
         below = [name for name, kind in listing.items() if kind is Kind.DIRECTORY and tree.enters(name)]

@@ -28,6 +28,9 @@ _T = TypeVar("_T")
 MAX_CHECKS = 50_000
 MAX_CALL_DEPTH = 200
 
+EXHAUSTED = "evaluation ran out of memory, or nested too deeply"
+EXHAUSTED_HINT = "build smaller and flatter values"
+
 _EXTENSIONS = [
     starlark.LibraryExtension.StructType,
     starlark.LibraryExtension.Json,
@@ -105,7 +108,13 @@ class Interpreter:
         module = starlark.Module()
         for key, value in values.items():
             module[key] = value
-        loader = starlark.FileLoader(self._keeping(load))
+
+        def loaded(label: str) -> Module:
+            found = load(label)
+            self._beat(name)
+            return found
+
+        loader = starlark.FileLoader(self._keeping(loaded))
         options = starlark.EvalOptions(check_cancelled=self._limit(name), max_callstack_size=MAX_CALL_DEPTH)
         try:
             if preamble:
@@ -119,11 +128,7 @@ class Interpreter:
         except BaseException as error:
             if type(error).__name__ != "PanicException":
                 raise
-            raise EvaluationError(
-                f"the evaluator ran out of memory or panicked: {error}",
-                at=Location(name),
-                hint="build smaller lists and strings",
-            ) from None
+            raise EvaluationError(EXHAUSTED, at=Location(name), hint=EXHAUSTED_HINT) from None
 
     def _failure(self, text: str) -> BaseException:
         raised, self._raised = self._raised, None

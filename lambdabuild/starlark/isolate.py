@@ -10,6 +10,7 @@ the file it was working on. Results come back pickled over a pipe.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import mmap
 import os
 import pickle
@@ -24,6 +25,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, TypeAlias, TypeVar
 
 from lambdabuild.errors import LambdaBuildError, Location, UserError
+from lambdabuild.starlark.interpreter import EXHAUSTED, EXHAUSTED_HINT
 
 T = TypeVar("T")
 Beat: TypeAlias = Callable[[str], None]
@@ -74,12 +76,15 @@ def isolated(
         raise value
     if kind == "bug":
         raise RuntimeError(f"the evaluation process failed:\n{value}")
-    raise _death(life, status)
+    if kind == "death" and not os.WIFSIGNALED(status):
+        raise RuntimeError(f"the evaluation process ended with exit code {os.waitstatus_to_exitcode(status)}")
+    # The evaluator was aborted, overflowed its stack, or had no memory left.
+    raise UserError(EXHAUSTED, at=Location(_file(life)), hint=EXHAUSTED_HINT)
 
 
 def _child(work: Callable[[Beat, Emit], Any], life: mmap.mmap, writer: int, memory: int) -> None:
     """Never returns. Runs `work` on a thread with a large stack and sends its outcome."""
-    outcome: list[tuple[str, Any]] = []
+    outcome: list[bytes] = []
 
     def beat(name: str) -> None:
         life[8:] = name.encode(errors="replace")[: len(life) - 9].ljust(len(life) - 8, b"\0")
@@ -87,16 +92,20 @@ def _child(work: Callable[[Beat, Emit], Any], life: mmap.mmap, writer: int, memo
 
     def run() -> None:
         try:
-            outcome.append(("result", work(beat, lambda value: _send(pipe, "event", value))))
+            result = work(beat, lambda value: _send(pipe, _message("event", value)))
+            outcome.append(_message("result", result))
         except LambdaBuildError as error:
-            outcome.append(("error", error))
+            outcome.append(_message("error", error))
+        except MemoryError:
+            os._exit(1)
         except BaseException:
-            outcome.append(("bug", traceback.format_exc()))
+            outcome.append(_message("bug", traceback.format_exc()))
 
     status = 1
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sees it, and ends us
-        # A panic prints a report of its own; what users see comes through the pipe.
+        # A panic or a crash prints a report of its own; what users see comes through the pipe.
+        faulthandler.disable()
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         with contextlib.suppress(ValueError, OSError):  # not enforced on macOS
             resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
@@ -105,15 +114,19 @@ def _child(work: Callable[[Beat, Emit], Any], life: mmap.mmap, writer: int, memo
             thread = threading.Thread(target=run)
             thread.start()
             thread.join()
-            _send(pipe, *outcome[0])
+            _send(pipe, outcome[0])
         status = 0
     finally:
         os._exit(status)
 
 
-def _send(pipe: BinaryIO, kind: str, value: Any) -> None:
+def _message(kind: str, value: Any) -> bytes:
     data = pickle.dumps((kind, value), protocol=pickle.HIGHEST_PROTOCOL)
-    pipe.write(_LENGTH.pack(len(data)) + data)
+    return _LENGTH.pack(len(data)) + data
+
+
+def _send(pipe: BinaryIO, message: bytes) -> None:
+    pipe.write(message)
     pipe.flush()
 
 
@@ -157,13 +170,4 @@ def _stuck(life: mmap.mmap, patience: float) -> UserError:
         f"evaluation makes no progress: one operation went on for more than {patience:g} seconds",
         at=Location(_file(life)),
         hint="look for arithmetic or repetition that makes huge values",
-    )
-
-
-def _death(life: mmap.mmap, status: int) -> UserError:
-    cause = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else f"exit {status >> 8}"
-    return UserError(
-        f"evaluation ran out of memory or nested too deeply (the evaluator ended with {cause})",
-        at=Location(_file(life)),
-        hint="build smaller and flatter values",
     )

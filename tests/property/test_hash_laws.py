@@ -100,7 +100,10 @@ CHANGES = {
     "times": (touch, set()),
     "a file that no target names": (edit("lib/test_a.txt", "not", "never"), set()),
     "a file that links could lead to": (edit("data/other", "other", "changed"), set()),
-    "the text of a rule that declares the same": (edit("rules/text.bzl", "def _text", "# why\ndef _text"), set()),
+    "the text of a rule that declares the same": (
+        edit("rules/text.bzl", "def _text", "# why\ndef _text"),
+        set(),
+    ),
     "a comment in a BUILD file": (edit("base/BUILD", "base_image", "# why\nbase_image"), set()),
     "who may see a target": (
         edit("lib/BUILD", "name = ", 'visibility = ["//base:__pkg__"], name = '),

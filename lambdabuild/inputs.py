@@ -43,9 +43,9 @@ class InputFiles:
                 hasher.update(piece)
                 yield piece
         except OSError as error:
-            raise _changed(place) from error
+            raise self._changed(place) from error
         if hasher.digest() != digest:
-            raise _changed(place)
+            raise self._changed(place)
 
     def _host_node(self, path: str) -> FileNode:
         if path not in self._host:
@@ -56,6 +56,6 @@ class InputFiles:
             self._host_places[self._host[path].digest] = path
         return self._host[path]
 
-
-def _changed(place: str) -> UserError:
-    return UserError(f"{place} changed while the build was running", hint="run the same command again")
+    def _changed(self, place: str) -> UserError:
+        shown = place.removeprefix(f"{self._tree.root}/")
+        return UserError(f"{shown} changed while the build was running", hint="run the same command again")

@@ -36,15 +36,23 @@ class Ran:
 class Project:
     """A workspace at `root` with a cache of its own.
 
+    workspace: whether to write a WORKSPACE.toml, or to leave the one that is there.
     said: what BUILD files printed.
     """
 
-    def __init__(self, root: Path, cache: Path, files: Mapping[str, str | bytes] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        cache: Path,
+        files: Mapping[str, str | bytes] | None = None,
+        *,
+        workspace: bool = True,
+    ) -> None:
         self.root = root
         self.cache = cache
         self.said: list[tuple[str, Location | None]] = []
         root.mkdir(parents=True, exist_ok=True)
-        self.write({"WORKSPACE.toml": WORKSPACE} | dict(files or {}))
+        self.write(({"WORKSPACE.toml": WORKSPACE} if workspace else {}) | dict(files or {}))
 
     def write(self, files: Mapping[str, str | bytes]) -> None:
         for path, content in files.items():

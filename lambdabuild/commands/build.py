@@ -11,13 +11,13 @@ from lambdabuild.commands import options
 from lambdabuild.ui import Ui
 
 
-@click.command(cls=options.PatternCommand)
+@click.command(cls=options.PatternCommand, short_help="Build targets, and nothing that is up to date.")
 @options.patterns
 @click.option("-k", "--keep-going", is_flag=True, help="Build what can be built after a failure.")
 @click.option(
     "-j",
     "--jobs",
-    type=click.IntRange(1, 1000),
+    type=click.IntRange(min=1),
     metavar="N",
     default=lambda: os.cpu_count() or 1,
     help="Run at most N actions at once.  [default: one a core]",

@@ -10,7 +10,7 @@ from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel
 from lambdabuild.ui import Ui
 
 
-@click.command(cls=options.PatternCommand)
+@click.command(cls=options.PatternCommand, short_help="Print hashes, without running anything.")
 @options.patterns
 @options.common
 @click.pass_obj

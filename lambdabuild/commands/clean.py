@@ -10,7 +10,7 @@ from lambdabuild.ui import Ui
 from lambdabuild.workspace import OUT_DIR
 
 
-@click.command()
+@click.command(short_help="Remove lambdabuild-out/, or the cache as well.")
 @click.option(
     "--cache", "with_cache", is_flag=True, help="Remove this machine's content store and action cache too."
 )

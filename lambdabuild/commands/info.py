@@ -12,7 +12,7 @@ from lambdabuild.ui import Ui, table
 from lambdabuild.workspace import SETTINGS, host_machine_platform
 
 
-@click.command()
+@click.command(short_help="Show where things are, and each setting.")
 @options.common
 @click.pass_obj
 def command(ui: Ui, directory: str, configs: tuple[str, ...], as_json: bool) -> None:

@@ -20,7 +20,7 @@ from lambdabuild.ui import Ui
 from lambdabuild.workspace import host_machine_platform
 
 
-@click.command()
+@click.command(short_help="Start an image and print its handler's answer.")
 @click.argument("target")
 @click.option(
     "--event", metavar="JSON", default="{}", help="The event: JSON, @FILE, or - for stdin.  [default: {}]"
@@ -30,7 +30,11 @@ from lambdabuild.workspace import host_machine_platform
     "-e", "--env", "variables", metavar="NAME=VALUE", multiple=True, help="Set an environment variable."
 )
 @click.option(
-    "--timeout", type=click.FloatRange(0.1, 900), metavar="SECONDS", default=60.0, show_default=True
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True, max=900),
+    metavar="SECONDS",
+    default=60.0,
+    help="Wait so long for the answer, at most 900.  [default: 60]",
 )
 @click.option(
     "--runner",

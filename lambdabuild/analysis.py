@@ -192,6 +192,9 @@ class _TargetScope:
         if token != f"{self._target.label} ({self._platform})":
             raise UserError("ctx.actions was used after the implementation that it was given to had returned")
         id_ = ActionId(self._target.label, self._platform, len(self._actions))
+        # What is made from something that must not leave this machine must not leave it either.
+        taken = (i.action for i in inputs.values() if isinstance(i, ActionOutput))
+        shareable = shareable and all(self._find(action).shareable for action in taken)
         self._actions.append(Action(id_, tool, params, inputs, tuple(outputs), self._platform, shareable))
         return id_
 

@@ -18,9 +18,11 @@ import click
 from lambdabuild.errors import LambdaBuildError, Location
 from lambdabuild.execution import Event
 from lambdabuild.report import BUILT, CACHED, FAILED, SKIPPED, BuildReport, TargetReport, error_json
+from lambdabuild.workspace import OUT_DIR
 
 _COLOURS = {BUILT: "green", CACHED: None, FAILED: "red", SKIPPED: "yellow"}
 _LABEL_WIDTH = 48
+_DIGEST_WIDTH = len("sha256:") + 12
 
 
 class Ui:
@@ -80,7 +82,8 @@ class Ui:
         for error in report.errors:
             self.note(render_error(error))
         counts = [f"{count} {status}" for status, count in report.counts().items() if count]
-        self.note(f"{', '.join(counts) or 'nothing to build'} in {seconds:.2f} s")
+        where = f"; outputs are below {OUT_DIR}/" if any(report.output for report in report.targets) else ""
+        self.note(f"{', '.join(counts) or 'nothing to build'} in {seconds:.2f} s{where}")
 
     @contextlib.contextmanager
     def progress(self) -> Iterator[Callable[[Event], None]]:
@@ -111,11 +114,12 @@ def render_error(error: LambdaBuildError) -> str:
 def target_lines(reports: Sequence[TargetReport]) -> Iterator[str]:
     """Yields a line for each target: what became of it, its label, platform, image and seconds."""
     width = min(_LABEL_WIDTH, max((len(report.id.label.short) for report in reports), default=0))
+    digests = any(report.built for report in reports)
     for report in reports:
         status = click.style(f"{report.status:<7}", fg=_COLOURS[report.status])
         parts = [status, f"{report.id.label.short:<{width}}", report.id.platform]
-        if report.built:
-            parts.append(report.built.image.digest[:19])
+        if digests:
+            parts.append(report.built.image.digest[:_DIGEST_WIDTH] if report.built else " " * _DIGEST_WIDTH)
         if report.status == BUILT:
             parts.append(f"{report.seconds:.2f}s")
         yield "  ".join(parts).rstrip()

@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from lambdabuild.errors import Location, UserError
 
+MAX_CALLS_SHOWN = 5  # at each end
+
+_FAIL = "fail: "
 _FRAME = re.compile(r"^  \* (.+?):(\d+)(?::\d+)?, in (.+)$", re.MULTILINE)
 _MESSAGE = re.compile(r"^error: ([\s\S]*?)(?:\n *--> |\Z)", re.MULTILINE)
 _PLACE = re.compile(r"\n *--> (.+?):(\d+):(\d+)\n")
@@ -47,22 +50,33 @@ def parse_frames(text: str) -> tuple[Frame, ...]:
 def failure_from(text: str, *, hint: str | None = None) -> EvaluationError:
     """Returns the error that the evaluator's message `text` describes."""
     found = _MESSAGE.search(text)
-    message = (found[1] if found else text).strip()
-    for noise in ("fail: ", "Parse error: "):
-        message = message.removeprefix(noise)
+    message = (found[1] if found else text).strip("\n")
     head, *rest = message.split("\n")
-    head, _, suggestion = head.partition(", did you mean ")
-    head = head.partition(", expected one of ")[0]  # the grammar's token names help nobody
-    if suggestion:
-        hint = "did you mean " + suggestion.replace("`", "'")
+    if head.startswith(_FAIL):
+        head = head.removeprefix(_FAIL)  # the user's own words
+    else:
+        head, _, suggestion = _sentence(head.removeprefix("Parse error: ")).partition(", did you mean ")
+        head = head.partition(", expected one of ")[0]  # the grammar's token names help nobody
+        if suggestion:
+            hint = f"did you mean {suggestion}"
     frames = parse_frames(text)
     error = EvaluationError(
-        _sentence(head), at=_place(text, frames), hint=hint, details=tuple(line.rstrip() for line in rest)
+        head, at=_place(text, frames), hint=hint, details=tuple(line.rstrip() for line in rest)
     )
     error.frames = frames
     callers = frames[:-1] if error.at and frames and frames[-1].file == error.at.path else frames
-    error.details += tuple(f"called from {f.file}:{f.line}, in {f.function}" for f in reversed(callers))
+    error.details += _shortened(
+        [f"called from {f.file}:{f.line}, in {f.function}" for f in reversed(callers)]
+    )
     return error
+
+
+def _shortened(lines: list[str]) -> tuple[str, ...]:
+    """Returns `lines` without the middle of what recursion makes long."""
+    left_out = len(lines) - 2 * MAX_CALLS_SHOWN
+    if left_out <= 1:
+        return tuple(lines)
+    return (*lines[:MAX_CALLS_SHOWN], f"and {left_out} more calls", *lines[-MAX_CALLS_SHOWN:])
 
 
 def _place(text: str, frames: tuple[Frame, ...]) -> Location | None:

@@ -97,7 +97,7 @@ def _child(work: Callable[[Beat, Emit], Any], life: mmap.mmap, writer: int, memo
         except LambdaBuildError as error:
             outcome.append(_message("error", error))
         except MemoryError:
-            os._exit(1)
+            outcome.append(_message("exhausted", None))
         except BaseException:
             outcome.append(_message("bug", traceback.format_exc()))
 

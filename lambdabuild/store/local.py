@@ -95,6 +95,8 @@ class LocalStore:
                 f"the local store has no blob {digest}",
                 hint="run the same command again; it will be made again",
             ) from None
+        except OSError as error:
+            raise unreadable(path, error) from error
         if hasher.digest() != digest:
             path.unlink(missing_ok=True)
             raise damaged(path)
@@ -108,8 +110,8 @@ class LocalStore:
     def sweep(self) -> None:
         """Removes what killed processes left half-written."""
         limit = time.time() - _STALE_SECONDS
-        with contextlib.suppress(OSError):
-            for entry in os.scandir(self.scratch):
+        with contextlib.suppress(OSError), os.scandir(self.scratch) as entries:
+            for entry in entries:
                 if entry.stat(follow_symlinks=False).st_mtime < limit:
                     remove_tree(Path(entry.path))
 
@@ -138,7 +140,7 @@ class LocalActionCache:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                raise ExternalError(f"cannot read {path}: {error.strerror}") from error
+                raise unreadable(path, error) from error
             checksum, _, result = data.partition(b"\n")
             if checksum != digest_of(result).hash.encode():
                 path.unlink(missing_ok=True)
@@ -157,9 +159,18 @@ class LocalActionCache:
             return self._path("keys", key).read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise unreadable(self._path("keys", key), error) from error
 
     def _path(self, kind: str, key: Key) -> Path:
         return self.root / kind / key[:2] / key[2:]
+
+
+def unreadable(path: Path, error: OSError) -> ExternalError:
+    """Returns the error for a cache file that is there and cannot be read."""
+    return ExternalError(
+        f"cannot read {path}: {error.strerror}", hint=f"make {path} readable, or remove it and build again"
+    )
 
 
 def damaged(path: Path) -> ExternalError:

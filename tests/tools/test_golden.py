@@ -1,0 +1,106 @@
+"""What a tool's version stands for: fixed inputs -> fixed bytes, on every machine and Python.
+
+When one of these fails, bytes have changed: by an edit, or by another release
+of a dependency. Count the tool's version up, and only then write the new
+digests here; otherwise old results would be taken for new ones.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from lambdabuild.action import Made, ToolCall
+from lambdabuild.digest import Canonical, Digest, digest_of
+from lambdabuild.tools import TOOLS
+from lambdabuild.tree import FileNode
+
+TEXT = b"def main(event, context):\n    return event\n" * 50
+NOISE = bytes((i * i * 31 + (i >> 3)) % 251 for i in range(100_000))
+FILES: dict[str, tuple[bytes, bool]] = {
+    "opt/python/lib/__init__.py": (b"", False),
+    "opt/python/lib/größe.py": (TEXT, False),
+    "opt/python/" + "deep/" * 30 + "file.py": (b"x = 1\n", False),
+    "opt/bin/tool": (b"#!/bin/sh\n", True),
+    "var/task/noise.bin": (NOISE, False),
+}
+HOST_PARAMS: Mapping[str, Canonical] = {
+    "texts": {"etc/passwd": {"content": "root:x:0:0\n", "executable": False}},
+    "links": {"lib": "usr/lib"},
+    "directories": {"tmp": "1777", "var/task": "0755"},
+}
+LAYER = {
+    "diff_id": "sha256:" + "1" * 64,
+    "digest": "sha256:" + "2" * 64,
+    "size": 1000,
+    "uncompressed_size": 10240,
+}
+IMAGE_PARAMS: Mapping[str, Canonical] = {
+    "env": {"B": "2", "A": "1"},
+    "labels": {"b": "2", "a": "1"},
+    "entrypoint": ["/lambda-entrypoint.sh"],
+    "cmd": ["handler.main"],
+    "working_dir": "/var/task",
+    "user": None,
+}
+
+# tool, version -> digest of each output.
+GOLDEN: dict[tuple[str, int], dict[str, str]] = {
+    ("host_python", 1): {
+        "layer.json": "366ff6529bb13314e474b2b4c0a7eb3df56e31e473e1387974dd1c912a0d36d0/204",
+        "layer.tar.gz": "aee2da7b218a643b747882d8d7b45fbd8cb2dbcf7667008a80a1878042112490/269",
+    },
+    ("image", 1): {
+        "config.json": "ea2948441c614785a0baeec38aa7c2ab7b64dfcc1c0a9fe9f9169e11ed130bf1/539",
+        "manifest.json": "d9239d2c85b148835e798379877aec7802cd4c6150337ab7e5d6ce9677bc8110/557",
+    },
+    ("layer", 1): {
+        "layer.json": "65f024d0c9d1c34529a71138d342f561ac7844561328793620b4e9072f7332d5/207",
+        "layer.tar.gz": "73599094d6e9ac8a2dba84d9a7cb851c5a10dc63596db199555b6839b0bc0ed0/3855",
+    },
+    ("write", 1): {"content": "da86b9ca82b3db35a2d555b9b5f1463be6e18fadb0c87585f6d1a423fc305b52/8 x"},
+}
+
+
+def run(
+    tool: str, params: Mapping[str, Canonical], files: Mapping[str, tuple[bytes, bool]], scratch: Path
+) -> dict[str, str]:
+    """Returns the digest of each output of `tool`."""
+    blobs = {digest_of(content): content for content, _ in files.values()}
+
+    def contents(digest: Digest) -> Iterator[bytes]:
+        yield blobs[digest]
+
+    inputs = {path: FileNode(digest_of(content), executable) for path, (content, executable) in files.items()}
+    call = ToolCall(params, inputs, "linux/arm64", contents, scratch, lambda: None)
+    return {name: _digest(made) for name, made in TOOLS[tool].run(call).items()}
+
+
+def _digest(made: Made) -> str:
+    data = made.content if isinstance(made.content, bytes) else made.content.read_bytes()
+    return f"{digest_of(data)}{' x' if made.executable else ''}"
+
+
+def layer_document() -> tuple[bytes, bool]:
+    return json.dumps(LAYER, sort_keys=True).encode(), False
+
+
+CALLS: dict[str, tuple[Mapping[str, Canonical], Mapping[str, tuple[bytes, bool]]]] = {
+    "layer": ({}, FILES),
+    "host_python": (HOST_PARAMS, {"var/lang/bin/python3": (b"\x7fELF", True)}),
+    "image": (IMAGE_PARAMS, {"layers/000.json": layer_document(), "layers/001.json": layer_document()}),
+    "write": ({"content": "grüße\n", "executable": True}, {}),
+}
+
+
+def test_every_tool_has_golden_outputs() -> None:
+    assert {(tool.name, tool.version) for tool in TOOLS.values()} == GOLDEN.keys()
+    assert CALLS.keys() == TOOLS.keys()
+
+
+@pytest.mark.parametrize("tool", CALLS)
+def test_a_tools_bytes_change_only_with_its_version(tool: str, tmp_path: Path) -> None:
+    assert run(tool, *CALLS[tool], tmp_path) == GOLDEN[tool, TOOLS[tool].version]

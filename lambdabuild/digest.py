@@ -20,7 +20,7 @@ from typing import NamedTuple, NewType, TypeAlias
 from blake3 import blake3
 
 # Wide on purpose: mypy cannot see through recursive unions of mappings cheaply.
-Canonical: TypeAlias = "None | bool | int | str | Sequence[Canonical] | Mapping[str, Canonical]"
+Canonical: TypeAlias = "bool | int | str | Sequence[Canonical] | Mapping[str, Canonical] | None"
 
 Key = NewType("Key", str)
 """64 lower-case hex digits that name a canonical document."""

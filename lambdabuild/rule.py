@@ -108,6 +108,14 @@ def _plain(kind: type, wanted: str) -> Callable[[Attr, object, str], Value]:
     return check
 
 
+def _int(attr: Attr, value: object, package: str) -> int:
+    if type(value) is not int:
+        raise attr.wrong_type(value, "a whole number")
+    if not -(1 << 63) <= value < 1 << 63:  # Starlark would read a longer one from JSON as a float
+        raise attr.problem(f"must fit in 64 bits, not {value}")
+    return value
+
+
 def _string_list(attr: Attr, value: object, package: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(type(item) is str for item in value):
         raise attr.wrong_type(value, "a list of strings")
@@ -162,7 +170,7 @@ def _sources(attr: Attr, value: object, package: str) -> tuple[tuple[Label, tupl
 
 _TYPES: Mapping[str, tuple[Value, Callable[[Attr, object, str], Value]]] = {
     "string": ("", _plain(str, "a string")),
-    "int": (0, _plain(int, "a whole number")),
+    "int": (0, _int),
     "bool": (False, _plain(bool, "True or False")),
     "string_list": ((), _string_list),
     "string_dict": ({}, _string_dict),

@@ -116,7 +116,7 @@ class Rulebook:
         if function is None:
             raise UserError(
                 f"{_SHOWN.get(name, name)} cannot be called here",
-                hint="call rules, glob() and package() from BUILD files or macros, and rule() at the top of a .bzl file",
+                hint="rules, glob() and package() belong in BUILD files and macros, rule() in .bzl files",
             )
         return json.dumps(function(*arguments), ensure_ascii=False)
 

@@ -112,7 +112,7 @@ def find_root(start: Path) -> Path:
             return directory
     raise UserError(
         f"no {FILE_NAME} in {start} or above it",
-        hint=f"create one at the root of your repository: printf '[workspace]\\nname = \"app\"\\n' > {FILE_NAME}",
+        hint=f"create one at the root of your repository: echo '[workspace]' > {FILE_NAME}",
     )
 
 

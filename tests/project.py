@@ -129,10 +129,10 @@ class _Stderr(io.StringIO):
     """Text that also takes bytes, as sys.stderr does through its buffer."""
 
     @property
-    def buffer(self) -> _Stderr:
+    def buffer(self) -> _Stderr:  # type: ignore[override]
         return self
 
-    def write(self, text: str | bytes) -> int:  # type: ignore[override]
+    def write(self, text: str | bytes) -> int:
         return super().write(text.decode() if isinstance(text, bytes) else text)
 
 

@@ -16,13 +16,21 @@ from lambdabuild.tree import FileNode, Node, SymlinkNode
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 """Any Unicode text, control characters included."""
 
-scalars = st.none() | st.booleans() | st.integers() | texts
-canonical: st.SearchStrategy[Any] = st.recursive(
-    scalars,
-    lambda below: st.lists(below, max_size=4) | st.dictionaries(texts, below, max_size=4),
-    max_leaves=12,
-)
+
+def documents(integers: st.SearchStrategy[int]) -> st.SearchStrategy[Any]:
+    """Returns JSON values without floats."""
+    return st.recursive(
+        st.none() | st.booleans() | integers | texts,
+        lambda below: st.lists(below, max_size=4) | st.dictionaries(texts, below, max_size=4),
+        max_leaves=12,
+    )
+
+
+canonical = documents(st.integers())
 """What `encode` accepts."""
+
+crossing = documents(st.integers(-(1 << 63), (1 << 63) - 1))
+"""What crosses between Starlark and us as it is."""
 
 uncanonical = st.one_of(
     st.floats(),

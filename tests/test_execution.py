@@ -146,10 +146,11 @@ def test_equal_outputs_cut_a_rebuild_off_early(tmp_path: Path) -> None:
 def test_independent_actions_run_at_the_same_time(tmp_path: Path) -> None:
     world = World(tmp_path, DIAMOND)
     meeting = threading.Barrier(2, timeout=10)
-    world.executor.behaviour = {
-        "left": lambda check: meeting.wait() and None,
-        "right": lambda check: meeting.wait() and None,
-    }
+
+    def meet(check: Callable[[], None]) -> None:
+        meeting.wait()
+
+    world.executor.behaviour = {"left": meet, "right": meet}
     assert world.build("top", jobs=2).failures == {}
 
 

@@ -36,7 +36,7 @@ def refused(attr: Attr, value: object) -> tuple[str, str | None]:
         ("string", "", ""),
         ("string", "é\n", "é\n"),
         ("int", -3, -3),
-        ("int", 10**30, 10**30),
+        ("int", -(1 << 63), -(1 << 63)),
         ("bool", True, True),
         ("bool", False, False),
         ("string_list", [], ()),
@@ -114,6 +114,11 @@ def test_a_value_of_another_type_is_refused(kind: str, value: object, message: s
 def test_a_long_value_is_shown_by_its_beginning() -> None:
     message, _ = refused(Attr("x", "string"), ["a" * 100])
     assert message == f"attribute 'x' must be a string, not the list ['{'a' * 55}..."
+
+
+@pytest.mark.parametrize("value", [1 << 63, -(1 << 63) - 1])
+def test_a_number_that_starlark_would_read_as_a_float_is_refused(value: int) -> None:
+    assert refused(Attr("x", "int"), value)[0] == f"attribute 'x' must fit in 64 bits, not {value}"
 
 
 @pytest.mark.parametrize("kind", ["label", "label_list", "sources"])

@@ -35,7 +35,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="lambdabuild", message="lambdabuild %(version)s")
 def root() -> None:
-    """Builds container images for AWS Lambda: only what changed, here, without a daemon.
+    r"""Builds container images for AWS Lambda: only what changed, here, without a daemon.
 
     \b
       lambdabuild build //...                     everything in the workspace

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from lambdabuild.commands import options
-from lambdabuild.keys import KeyTable, tag_of
 from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel
+from lambdabuild.keys import KeyTable, tag_of
 from lambdabuild.ui import Ui
 
 

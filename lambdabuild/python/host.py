@@ -254,7 +254,7 @@ def _host_file(path: str) -> HostFile:
 def _script(name: str) -> str:
     # Not importlib.resources: it takes 30 ms to import.
     data = pkgutil.get_data("lambdabuild.python", f"host_image/{name}")
-    assert data is not None, name  # noqa: S101 (ships with this package)
+    assert data is not None, name
     return data.decode()
 
 

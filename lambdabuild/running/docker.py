@@ -116,7 +116,7 @@ def _load(image: RunnableImage, tag: str) -> None:
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
-    assert load.stdin is not None  # noqa: S101 (a pipe)
+    assert load.stdin is not None
     with load:
         try:
             with contextlib.suppress(BrokenPipeError), load.stdin:

@@ -119,7 +119,7 @@ def _watch(process: subprocess.Popen[bytes], news: queue.Queue[_News]) -> thread
     """Puts what `process` prints and its exit code into `news`, in that order where it can."""
 
     def read() -> None:
-        assert process.stdout is not None  # noqa: S101 (a pipe)
+        assert process.stdout is not None
         with process.stdout as lines:
             while line := lines.readline(_MAX_LINE):
                 news.put(line)

@@ -24,13 +24,15 @@ FILES = {
         "def _text(ctx):\n"
         '    file = ctx.actions.write("text", ctx.attr.content)\n'
         '    places = {"opt/text": file}\n'
-        "    return [DefaultInfo(files = places), FilesInfo(places = places, layer = ctx.actions.layer(places))]\n\n"
+        "    layer = ctx.actions.layer(places)\n"
+        "    return [DefaultInfo(files = places), FilesInfo(places = places, layer = layer)]\n\n"
         'text = rule(implementation = _text, attrs = {"content": attr.string()})\n'
     ),
     "one/BUILD": (
         'load("//rules:text.bzl", "text")\n\n'
         'text(name = "text", content = "hello")\n\n'
-        'lambda_image(name = "one", base = "//base", srcs = ["handler.py", ":text"], handler = "handler.main")\n'
+        'lambda_image(name = "one", base = "//base", srcs = ["handler.py", ":text"], '
+        'handler = "handler.main")\n'
     ),
     "one/handler.py": "def main(event, context): pass\n",
     "two/BUILD": 'lambda_image(name = "two", base = "//base", srcs = ["handler.py", "//data:link"])\n',
@@ -62,7 +64,10 @@ def edit(path: str, old: str, new: str) -> Callable[[Project], None]:
 
 
 def rename(path: str, to: str) -> Callable[[Project], None]:
-    return lambda project: (project.root / path).rename(project.root / to) and None
+    def change(project: Project) -> None:
+        (project.root / path).rename(project.root / to)
+
+    return change
 
 
 def relink(path: str, target: str) -> Callable[[Project], None]:

@@ -1,0 +1,194 @@
+"""What ctx means while one target's implementation runs: the actions it declares, and its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lambdabuild.action import Action, ActionId, ActionOutput, HostFile, Input, SourceFile
+from lambdabuild.configured import ConfiguredLabel, ConfiguredTarget, ImageOutputs, LayerOutputs
+from lambdabuild.errors import UserError
+from lambdabuild.image_tree import ImageTree, check_place
+from lambdabuild.label import name_problem, parse_label
+from lambdabuild.rule import AttributeProblem
+from lambdabuild.target import Target, TargetGraph
+
+_EXECUTABLE = {"auto": None, "0644": False, "0755": True}
+
+
+class TargetScope:
+    """Host functions for one target and platform.
+
+    configured: the targets that were analysed before, its dependencies among them.
+    trees:      the declared files of each image, by the action that makes it.
+    functions:  what the prelude may call.
+    result:     the configured target, once the implementation has returned.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        platform: str,
+        graph: TargetGraph,
+        configured: Mapping[ConfiguredLabel, ConfiguredTarget],
+        trees: dict[ActionId, ImageTree],
+        host_platform: str,
+    ) -> None:
+        self.result: ConfiguredTarget | None = None
+        self._target = target
+        self._graph = graph
+        self._configured = configured
+        self._trees = trees
+        self._platform = platform
+        self._host_platform = host_platform
+        self._actions: list[Action] = []
+        self._names: set[str] = set()
+        self._next_tree: ImageTree | None = None
+        self.functions: Mapping[str, Callable[..., Any]] = {
+            "action": self._action,
+            "image_tree": self._image_tree,
+            "host_python": self._host_python,
+            "check_name": self._check_name,
+            "first_of": self._first_of,
+            "missing_provider": self._missing_provider,
+            "problem": self._problem,
+            "done": self._done,
+        }
+
+    def _action(
+        self,
+        token: str,
+        tool: str,
+        params: Mapping[str, Any],
+        inputs: Mapping[str, Any],
+        outputs: Sequence[str],
+    ) -> int:
+        resolved = self._inputs(inputs)
+        if tool == "layer":
+            for place in resolved:
+                check_place(place)
+            ImageTree().add(resolved)
+        id_ = self._declare(token, tool, params, resolved, outputs)
+        if tool == "image" and self._next_tree is not None:
+            self._trees[id_], self._next_tree = self._next_tree, None
+        return id_.number
+
+    def _declare(
+        self,
+        token: str,
+        tool: str,
+        params: Mapping[str, Any],
+        inputs: Mapping[str, Input],
+        outputs: Sequence[str],
+        *,
+        shareable: bool = True,
+    ) -> ActionId:
+        if token != f"{self._target.label} ({self._platform})":
+            raise UserError("ctx.actions was used after the implementation that it was given to had returned")
+        id_ = ActionId(self._target.label, self._platform, len(self._actions))
+        # What is made from something that must not leave this machine must not leave it either.
+        taken = (i.action for i in inputs.values() if isinstance(i, ActionOutput))
+        shareable = shareable and all(self._find(action).shareable for action in taken)
+        self._actions.append(Action(id_, tool, params, inputs, tuple(outputs), self._platform, shareable))
+        return id_
+
+    def _inputs(self, inputs: Mapping[str, Any]) -> dict[str, Input]:
+        return {path: self._input(*reference) for path, reference in inputs.items()}
+
+    def _input(self, kind: str, *rest: Any) -> Input:
+        *reference, mode = rest
+        executable = _EXECUTABLE[mode]
+        if kind == "source":
+            return SourceFile(reference[0], executable)
+        return self._output(reference, executable)
+
+    def _output(self, reference: Sequence[Any], executable: bool | None = None) -> ActionOutput:
+        token, number, name = reference
+        label, _, platform = token.partition(" (")
+        id_ = ActionId(parse_label(label), platform.rstrip(")"), number)
+        return ActionOutput(id_, name, executable)
+
+    def _image_tree(self, token: str, base: Sequence[Any] | None, layers: Sequence[Sequence[Any]]) -> None:
+        below = self._trees.get(self._output(base[1:]).action) if base else None
+        tree = ImageTree(below)
+        for reference in layers:
+            action = self._find(self._output(reference[1:]).action)
+            if action.tool == "layer":
+                tree.add(action.inputs)
+        self._next_tree = tree
+
+    def _find(self, id_: ActionId) -> Action:
+        if (id_.label, id_.platform) == (self._target.label, self._platform):
+            return self._actions[id_.number]
+        return self._configured[ConfiguredLabel(id_.label, id_.platform)].actions[id_.number]
+
+    def _host_python(self, token: str) -> tuple[int, Mapping[str, Any]]:
+        # Imported here: looking at the interpreter is for those who ask for it.
+        from lambdabuild.python.host import discover
+
+        if self._platform != self._host_platform:
+            raise UserError(
+                f"this machine's Python makes bases for {self._host_platform}, not for {self._platform}",
+                hint=f'say --platform {self._host_platform}, or platforms = ["host"] in WORKSPACE.toml',
+            )
+        host = discover()
+        params = {
+            "texts": {
+                path: {"content": t.content, "executable": t.executable} for path, t in host.texts.items()
+            },
+            "links": dict(host.links),
+            "directories": {path: f"{mode:04o}" for path, mode in host.dirs.items()},
+        }
+        inputs = {path: HostFile(str(file.path), file.executable) for path, file in host.files.items()}
+        id_ = self._declare(
+            token, "host_python", params, inputs, ("layer.json", "layer.tar.gz"), shareable=False
+        )
+        config = {
+            "version": host.version,
+            "libc": host.libc,
+            "env": dict(host.env),
+            "entrypoint": list(host.entrypoint),
+            "working_dir": host.working_dir,
+        }
+        return id_.number, config
+
+    def _check_name(self, token: str, name: str) -> None:
+        problem = name_problem(name)
+        if problem or name in self._names:
+            raise UserError(f"a file cannot be called {name!r}: {problem or 'there is one already'}")
+        self._names.add(name)
+
+    def _first_of(self, token: str, manifest: Sequence[Any], places: Sequence[str]) -> str | None:
+        tree = self._trees.get(self._output(manifest[1:]).action)
+        return tree.first_of(places) if tree else None
+
+    def _missing_provider(self, token: str, attribute: str, label: str) -> None:
+        dependency = self._graph.target(parse_label(label))
+        kind = f"{dependency.kind} target" if dependency else "source file"
+        doc = self._graph.rules[self._target.rule].attrs[attribute].doc
+        raise AttributeProblem(
+            f"attribute '{attribute}' cannot take {label}, a {kind}",
+            attribute,
+            hint=f"{attribute}: {doc}" if doc else None,
+        )
+
+    def _problem(self, token: str, attribute: str, message: str, hint: str | None) -> None:
+        raise AttributeProblem(
+            f"{self._target.label}: attribute '{attribute}' {message}", attribute, hint=hint
+        )
+
+    def _done(self, token: str, outputs: Mapping[str, Any], image: Sequence[Any] | None) -> None:
+        parts = None
+        if image is not None:
+            manifest, config, layers = image
+            pairs = (LayerOutputs(self._output(b[1:]), self._output(d[1:])) for b, d in layers)
+            parts = ImageOutputs(self._output(manifest[1:]), self._output(config[1:]), tuple(pairs))
+        self.result = ConfiguredTarget(
+            self._target.label,
+            self._platform,
+            self._target.kind,
+            self._target.at,
+            self._inputs(outputs),
+            tuple(self._actions),
+            parts,
+        )

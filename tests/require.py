@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
-
-def require(program: str, how: str) -> None:
-    """Skips the test, or fails it under LAMBDABUILD_TEST_REQUIRE=all, unless `program` is on PATH."""
-    if shutil.which(program) is None:
-        unavailable(f"needs {program}: {how}")
+PACKAGES = {"skopeo": "skopeo", "umoci": "umoci", "docker": "docker.io"}
+REQUIRED = os.environ.get("LAMBDABUILD_TEST_REQUIRE") == "all"
 
 
-def unavailable(reason: str) -> None:
-    """Skips the test for `reason`, or fails it under LAMBDABUILD_TEST_REQUIRE=all."""
-    if os.environ.get("LAMBDABUILD_TEST_REQUIRE") == "all":
+def require(program: str) -> str:
+    """Returns the path of `program`; without it the test is skipped, or fails where nothing may be skipped."""
+    found = shutil.which(program)
+    if found is None:
+        unavailable(f"needs {program}: apt-get install {PACKAGES[program]}")
+    return found
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skips the test for `reason`, or fails it where nothing may be skipped."""
+    if REQUIRED:
         pytest.fail(reason)
     pytest.skip(reason)

@@ -326,4 +326,4 @@ def test_the_root_is_the_nearest_directory_with_a_workspace(tmp_path: Path) -> N
 def test_without_a_workspace_the_error_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="or above it") as caught:
         find_root(tmp_path)
-    assert "printf" in (caught.value.hint or "")
+    assert "echo" in (caught.value.hint or "")

@@ -147,7 +147,7 @@ def test_another_handler_can_be_called(receipts: Project) -> None:
 
 
 def test_skopeo_reads_the_layout_and_makes_a_docker_image(receipts: Project, tmp_path: Path) -> None:
-    require("skopeo", "apt-get install skopeo")
+    require("skopeo")
     receipts.build("//infra/create_labels:image")
     source = f"oci:{receipts.root / LAYOUT}"
     inspected = json.loads(subprocess.check_output(["skopeo", "inspect", source]))

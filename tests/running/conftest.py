@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lambdabuild.running.choice import runners
+from tests.require import REQUIRED, unavailable
 
 from .images import Images
 
@@ -29,14 +30,6 @@ NEEDS = {
     "runc": "needs runc, and root: apt-get install runc",
     "chroot": "needs root on Linux",
 }
-REQUIRED = os.environ.get("LAMBDABUILD_TEST_REQUIRE") == "all"
-
-
-def missing(reason: str) -> None:
-    """Skips the test; fails it where everything is required to be there."""
-    if REQUIRED:
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -111,5 +104,5 @@ def working(request: pytest.FixtureRequest, name: str) -> Runner:
         request.getfixturevalue("daemon")
     problem = KNOWN[name].problem()
     if problem is not None:
-        missing(f"{NEEDS[name]} ({problem})")
+        unavailable(f"{NEEDS[name]} ({problem})")
     return KNOWN[name]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from lambdabuild.action import ActionOutput, Input
 from lambdabuild.errors import UserError
+from lambdabuild.label import is_text
 
 # An explicit entry for a directory that is a symlink in the base replaces the link, and with it
 # what lies behind (/lib -> usr/lib and libc); /tmp would lose its mode.
@@ -20,7 +21,7 @@ FORBIDDEN = ("bin", "sbin", "lib", "lib64", "tmp", "root", "var/run")
 def check_place(place: str) -> None:
     """Raises UserError unless a layer may put a file at `place` (no leading slash)."""
     parts = place.split("/")
-    if {"", ".", ".."} & set(parts) or not place.isprintable():
+    if {"", ".", ".."} & set(parts) or not is_text(place):
         raise UserError(
             f"{place!r} is no place in an image",
             hint="write a path like opt/python/name.py, without empty, '.' or '..' parts",

@@ -6,6 +6,7 @@ is in the package where it is written. Nothing here knows which exist.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from lambdabuild.errors import Location, UserError
@@ -85,9 +86,19 @@ def _path_problem(path: str, what: str) -> str | None:
             return f"{what} {path!r} has an empty or '.' part"
     if ":" in path or "\\" in path or path.startswith("@"):
         return f"{what} {path!r} has a character that labels cannot have"
-    if not path.isprintable():
+    if not is_text(path):
         return f"{what} {path!r} has a control character or is not UTF-8"
     return None
+
+
+# Controls, what is left of bytes that are not UTF-8 (surrogates), line and paragraph separators,
+# and what reverses the direction of the text around it in a terminal.
+_NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028-\u202e\u2066-\u2069]")
+
+
+def is_text(path: str) -> bool:
+    """Tells whether `path` can be printed and stored as it is."""
+    return _NO_TEXT.search(path) is None
 
 
 class TargetPattern(NamedTuple):

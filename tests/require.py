@@ -13,7 +13,7 @@ REQUIRED = os.environ.get("LAMBDABUILD_TEST_REQUIRE") == "all"
 
 
 def require(program: str) -> str:
-    """Returns the path of `program`; without it the test is skipped, or fails where nothing may be skipped."""
+    """Returns the path of `program`; without it skips the test, or fails it where nothing may be skipped."""
     found = shutil.which(program)
     if found is None:
         unavailable(f"needs {program}: apt-get install {PACKAGES[program]}")

@@ -16,7 +16,7 @@ from lambdabuild.evaluation import Question
 from lambdabuild.outputs import BuiltImage
 from lambdabuild.running import Answer, RunnableImage, choose_runner, invoke
 from lambdabuild.session import Session
-from lambdabuild.ui import Ui
+from lambdabuild.ui import Ui, render_error
 from lambdabuild.workspace import host_machine_platform
 
 
@@ -54,7 +54,7 @@ def command(
     directory: str,
     configs: tuple[str, ...],
     as_json: bool,
-) -> None:
+) -> int:
     """Build an image, start it as Lambda does, and print the handler's answer.
 
     What the handler logs goes to stderr.
@@ -79,13 +79,16 @@ def command(
     )
     if as_json:
         ui.document(_answer_json(answer))
-    if answer.kind != "response":
-        raise ActionFailed(
-            f"{target}: {answer.kind}: {answer.error_type}: {answer.error_message}".removesuffix(": "),
-            details=tuple(line for entry in answer.stack_trace for line in entry.rstrip().split("\n")),
-        )
-    if not as_json:
+    elif answer.kind == "response":
         ui.result(answer.payload.decode(errors="replace"))
+    if answer.kind == "response":
+        return 0
+    failure = ActionFailed(
+        f"{target}: {answer.kind}: {answer.error_type}: {answer.error_message}".removesuffix(": "),
+        details=tuple(line for entry in answer.stack_trace for line in entry.rstrip().split("\n")),
+    )
+    ui.note(render_error(failure))
+    return failure.exit_code
 
 
 def _build(ui: Ui, session: Session, question: Question) -> BuiltImage:

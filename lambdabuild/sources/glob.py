@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from lambdabuild.errors import UserError
+from lambdabuild.label import is_text
 from lambdabuild.sources.working_tree import Kind, SourceError, WorkingTree
 
 BUILD_FILES = ("BUILD.lambda", "BUILD")
@@ -40,7 +41,7 @@ def glob(
             if not any(regex.fullmatch(path) for regex in excluded):
                 found.add(path)
     for path in found:
-        if not path.isprintable():
+        if not is_text(path):
             raise SourceError(
                 f"a file's name is not UTF-8 or has a control character: {path!r} in //{package}",
                 hint="rename it, or leave it out with exclude",

@@ -15,7 +15,7 @@ from lambdabuild.image_tree import ImageTree
 from lambdabuild.label import Label
 from lambdabuild.rule import Attr, AttributeProblem, Rule, Value
 from lambdabuild.rulebook import BUNDLED, Rulebook
-from lambdabuild.starlark import EvaluationError, Module
+from lambdabuild.starlark import Module
 from lambdabuild.target import Target, TargetGraph
 from lambdabuild.target_scope import TargetScope
 
@@ -123,16 +123,13 @@ def _to_json(attr: Attr, value: Value) -> object:
 
 def _in_target(error: UserError, target: Target, rule: Rule) -> UserError:
     """Returns `error` told from the view of the BUILD file: the rule's own lines are details."""
-    if isinstance(error, EvaluationError):
-        error.message = error.message.replace(
-            "key '<prelude>.new' was not found",
-            "a dependency does not give a provider that the rule asks for",
-        )
-        where = f"in the implementation of {rule.name} at {error.at}" if error.at else ""
-        error.details = tuple(filter(None, (where, *error.details)))
-        error.at = None
+    error.message = error.message.replace(
+        "key '<prelude>.new' was not found", "a dependency does not give a provider that the rule asks for"
+    )
     if error.at and error.at.path.startswith(BUNDLED):
-        # Told by a bundled rule: the place that can be mended is the target's.
-        error.at, error.details = None, ()
+        error.details = ()
+    elif error.at:
+        error.details = (f"in the implementation of {rule.name} at {error.at}", *error.details)
+    error.at = target.at
     error.message = f"{target.kind} {target.label}: {error.message}"
-    return error.located(target.at)  # type: ignore[return-value]
+    return error

@@ -82,6 +82,8 @@ class BuildFile:
 
     def _check_name(self, rule: Rule, name: str) -> None:
         problem = name_problem(name) or ("it has a '/'" if "/" in name else None)
+        if name in ("all", "*", "..."):
+            problem = "the word is a pattern"
         if problem:
             raise AttributeProblem(f"{rule.name} cannot be called {name!r}: {problem}", "name")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from lambdabuild.action import ActionOutput, Input
 from lambdabuild.errors import UserError
-from lambdabuild.label import is_text
+from lambdabuild.label import is_relative_path
 
 # An explicit entry for a directory that is a symlink in the base replaces the link, and with it
 # what lies behind (/lib -> usr/lib and libc); /tmp would lose its mode.
@@ -20,8 +20,7 @@ FORBIDDEN = ("bin", "sbin", "lib", "lib64", "tmp", "root", "var/run")
 
 def check_place(place: str) -> None:
     """Raises UserError unless a layer may put a file at `place` (no leading slash)."""
-    parts = place.split("/")
-    if {"", ".", ".."} & set(parts) or not is_text(place):
+    if not is_relative_path(place):
         raise UserError(
             f"{place!r} is no place in an image",
             hint="write a path like opt/python/name.py, without empty, '.' or '..' parts",
@@ -32,7 +31,7 @@ def check_place(place: str) -> None:
                 f"nothing can be put at /{place}: it could replace /{forbidden} of the base",
                 hint="use /opt, /var/task or a directory below /usr/local",
             )
-    if parts[-1].startswith(".wh."):
+    if place.rpartition("/")[2].startswith(".wh."):
         raise UserError(f"nothing can be put at /{place}: '.wh.' marks deletions in layers", hint="rename it")
 
 

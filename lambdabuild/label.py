@@ -101,11 +101,16 @@ def is_text(path: str) -> bool:
     return _NO_TEXT.search(path) is None
 
 
+def is_relative_path(path: str) -> bool:
+    """Tells whether `path` is printable, relative and stays below its start: a/b, not ../b, a//b or /a."""
+    return is_text(path) and not {"", ".", ".."} & set(path.split("/"))
+
+
 class TargetPattern(NamedTuple):
     """A set of targets.
 
     package:   the package, or the directory below which packages lie.
-    name:      a target's name; "all" for all rule targets, "*" for files too.
+    name:      a target's name; "all" or "*" for all of them.
     recursive: whether packages below `package` count (`//a/...`).
     negative:  whether the set is taken away from what earlier patterns gave.
     """
@@ -139,7 +144,12 @@ def parse_pattern(text: str, package: str = "") -> TargetPattern:
     a command line typed there. Raises UserError.
     """
     negative = text.startswith("-")
-    body = text[1:] if negative else text
+    body = (text[1:] if negative else text).removeprefix("./")
+    if body.startswith("@"):
+        raise UserError(
+            f"{text!r} is not a target pattern: there are no external repositories",
+            hint="write //package:name, //package:all or //package/...",
+        )
     if body.startswith("//"):
         where, colon, name = body[2:].partition(":")
     else:

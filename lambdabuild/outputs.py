@@ -10,18 +10,24 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from lambdabuild.action import ActionOutput
 from lambdabuild.digest import Digest
+from lambdabuild.label import is_relative_path
 from lambdabuild.oci.digest import OciDigest
 from lambdabuild.oci.image import Image
 from lambdabuild.oci.layer import Layer
 from lambdabuild.oci.layout import LayoutEntry, layout_is, write_layout
-from lambdabuild.store.local import LocalStore, disk_errors
+from lambdabuild.store.local import LocalStore, disk_errors, remove_tree, write_atomically
 from lambdabuild.tree import FileNode
 from lambdabuild.workspace import OUT_DIR
+
+# Below a target's directory there may be those of other packages' targets, so what is
+# ours to remove is written down.
+_LISTING = ".lambdabuild-files"
+_LAYOUT_PARTS = ("index.json", "oci-layout", "blobs")
 
 
 class BuiltImage:
@@ -60,24 +66,42 @@ def write_images(directory: Path, images: Sequence[tuple[str, BuiltImage]], stor
         link_or_copy(store.verified(blobs[digest]), path)
 
     with disk_errors(directory):
+        _forget_files(directory, keep=())
         write_layout(directory, entries, place)
 
 
 def write_files(directory: Path, files: Mapping[str, FileNode], store: LocalStore) -> None:
-    """Puts generated files at their paths below `directory`."""
-    for path, node in files.items():
-        target = directory / path
-        mode = 0o555 if node.executable else 0o444
-        with disk_errors(directory):
-            content = _read(store, node.digest)
-            with contextlib.suppress(OSError):
-                if target.read_bytes() == content and target.stat().st_mode & 0o777 == mode:
-                    continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_name(f".{target.name}.{os.getpid()}")
-            temporary.write_bytes(content)
-            temporary.chmod(mode)
-            temporary.replace(target)
+    """Puts generated files at their paths below `directory`, and removes those of an earlier build."""
+    with disk_errors(directory):
+        for part in _LAYOUT_PARTS if (directory / "oci-layout").exists() else ():
+            remove_tree(directory / part)
+        _forget_files(directory, keep=files)
+        for path, node in files.items():
+            mode = 0o555 if node.executable else 0o444
+            _write_file(directory / path, _read(store, node.digest), mode)
+        listing = "".join(f"{path}\n" for path in sorted(files))
+        _write_file(directory / _LISTING, listing.encode(), 0o644)
+
+
+def _write_file(target: Path, content: bytes, mode: int) -> None:
+    with contextlib.suppress(OSError):
+        if target.read_bytes() == content and target.stat().st_mode & 0o777 == mode:
+            return
+    if target.is_dir():
+        remove_tree(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(target, content, target.parent, mode=mode)
+
+
+def _forget_files(directory: Path, keep: Collection[str]) -> None:
+    """Removes the files that an earlier `write_files` listed, but for `keep`."""
+    listing = directory / _LISTING
+    if not listing.is_file():
+        return
+    for path in listing.read_text("utf-8").splitlines():
+        if path not in keep and is_relative_path(path):
+            (directory / path).unlink(missing_ok=True)
+    listing.unlink()
 
 
 def generated(outputs: Mapping[str, object]) -> dict[str, ActionOutput]:

@@ -184,6 +184,11 @@ class Rulebook:
                 f"no such file: {label}: //{parsed.package} is not a package",
                 hint=f"add a BUILD file to {parsed.package or 'the root'}, even an empty one",
             )
+        if parsed.name not in listing:
+            hint = did_you_mean(parsed.name, [name for name in listing if name.endswith(".bzl")])
+            raise UserError(
+                f"no such file: {parsed.path}", hint=hint or f"create {parsed.path}, or correct the label"
+            )
         return parsed.path, decode(parsed.path, self._tree.read(parsed.path))
 
     def _define(

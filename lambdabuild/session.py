@@ -144,12 +144,13 @@ class Session:
 
 
 def wanted(target: ConfiguredTarget) -> list[ActionOutput]:
-    """Returns the outputs that building `target` has to bring into the store."""
+    """Returns the outputs that building `target` has to bring into the store, each once."""
     found = list(generated(target.outputs).values())
     if target.image:
+        found += [target.image.manifest, target.image.config]
         for layer in target.image.layers:
             found += layer
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _cause(asked: set[Key], plan: Plan, outcome: Outcome) -> LambdaBuildError | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from lambdabuild.action import Action, ActionId, ActionOutput, HostFile, Input, SourceFile
 from lambdabuild.configured import ConfiguredLabel, ConfiguredTarget, ImageOutputs, LayerOutputs
 from lambdabuild.errors import UserError
 from lambdabuild.image_tree import ImageTree, check_place
-from lambdabuild.label import name_problem, parse_label
+from lambdabuild.label import is_relative_path, name_problem, parse_label
 from lambdabuild.rule import AttributeProblem
 from lambdabuild.target import Target, TargetGraph
 
@@ -113,8 +113,11 @@ class TargetScope:
         tree = ImageTree(below)
         for reference in layers:
             action = self._find(self._output(reference[1:]).action)
-            if action.tool == "layer":
-                tree.add(action.inputs)
+            tree.add(action.inputs)
+            # A host_python action puts texts and links beside its inputs.
+            params = cast("Mapping[str, Any]", action.params)
+            others = [*params.get("texts", ()), *params.get("links", ())]
+            tree.add({path: HostFile(f"/{path} of the host's Python") for path in others})
         self._next_tree = tree
 
     def _find(self, id_: ActionId) -> Action:
@@ -178,6 +181,12 @@ class TargetScope:
         )
 
     def _done(self, token: str, outputs: Mapping[str, Any], image: Sequence[Any] | None) -> None:
+        for path in outputs:
+            if not is_relative_path(path):
+                raise UserError(
+                    f"{path!r} cannot be the path of an output",
+                    hint="DefaultInfo(files = {...}) takes relative paths without empty, '.' or '..' parts",
+                )
         parts = None
         if image is not None:
             manifest, config, layers = image

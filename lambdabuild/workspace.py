@@ -32,7 +32,7 @@ class Setting:
 
 SETTINGS: Mapping[str, Mapping[str, Setting]] = {
     "workspace": {
-        "name": Setting("", "A name for messages and labels on images."),
+        "name": Setting("", "The workspace's name; that of its directory if not given."),
         "platforms": Setting(
             ("linux/amd64",),
             "What targets are built for without --platform: linux/amd64, linux/arm64, or host "
@@ -70,7 +70,7 @@ class Workspace:
 
     @property
     def ignore(self) -> frozenset[str]:
-        return frozenset(self._list("workspace.ignore"))
+        return frozenset(self._list("workspace.ignore")) | {OUT_DIR}
 
     def _list(self, key: str) -> tuple[str, ...]:
         value = self.values[key]
@@ -252,7 +252,7 @@ def _place(text: str, *path: str) -> Location:
         names = tuple(part[0].strip("\"'") for part in parts)
         table, above = (names, ()) if match[1] else (table, table)
         count = min(len(above) + len(names), len(path))
-        if count > max(found, len(above)) and (above + names)[:count] == path[:count]:
+        if count > found and (above + names)[:count] == path[:count]:
             found = count
             start = match.start(2) + parts[count - len(above) - 1].start()
             at = Location(FILE_NAME, text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start))

@@ -20,10 +20,14 @@ def join_place(directory, path):
 def _stripped(ctx, path, prefix):
     if not prefix:
         return path
-    prefix = prefix.strip("/") + "/"
-    if not path.startswith(prefix):
-        ctx.fail("strip_prefix", "%r does not begin %s" % (prefix, path), "drop it, or leave the file to another target")
-    return path[len(prefix):]
+    prefix = prefix.strip("/")
+    if not path.startswith(prefix + "/"):
+        ctx.fail(
+            "strip_prefix",
+            "'%s' is no directory on the way to %s" % (prefix, path),
+            "correct it, or leave the file to another target",
+        )
+    return path[len(prefix) + 1:]
 
 def place_sources(ctx, sources, own_place, dest):
     """Returns a dict from place to file for what a `sources` attribute named.
@@ -39,7 +43,7 @@ def place_sources(ctx, sources, own_place, dest):
                 elif source.places and len(source.files) > 1:
                     ctx.fail(
                         "srcs",
-                        "gives one place, %r, to the %d files of %s" % (wish, len(source.files), source.label),
+                        "gives one place, '%s', to the %d files of %s" % (wish, len(source.files), source.label),
                         "end the place with '/' to name a directory",
                     )
                 place = join_place(dest, wish)

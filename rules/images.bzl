@@ -53,14 +53,14 @@ def _base_image(ctx):
 def _check_handler(ctx, attribute, image, handler):
     module, dot, function = handler.rpartition(".")
     if not dot or not module or not function:
-        ctx.fail(attribute, "must be module.function, not %r" % handler, "write handler = \"handler.lambda_handler\"")
+        ctx.fail(attribute, "must be module.function, not '%s'" % handler, "write handler = \"handler.lambda_handler\"")
     path = module.replace(".", "/")
     ends = [".py", "/__init__.py", ".so"]
     found = ctx.first_of(image, [root + path + end for root in ["var/task/", "opt/python/"] for end in ends])
     if not found:
         ctx.fail(
             attribute,
-            "names the module %r, but the image has no /var/task/%s.py" % (module, path),
+            "names the module '%s', but the image has no /var/task/%s.py" % (module, path),
             "add %s.py to srcs, or correct the name" % path,
         )
 

@@ -100,7 +100,7 @@ def test_only_the_command_line_prints() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     }
-    assert printing <= {"cli", "python"}  # python/host_image runs inside images
+    assert printing == {"cli"}
 
 
 def test_image_and_language_libraries_know_no_builds() -> None:

@@ -35,10 +35,10 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="lambdabuild", message="lambdabuild %(version)s")
 def root() -> None:
-    r"""Builds container images for AWS Lambda: only what changed, here, without a daemon.
+    """Builds container images for AWS Lambda: only what changed, here, without a daemon.
 
     \b
       lambdabuild build //...                     everything in the workspace
       lambdabuild build //infra/...  -//infra/x   all below a directory, but one
       lambdabuild run //infra/x:image --event '{"id": 7}'
-    """
+    """  # noqa: D301  (\b is click's mark for lines that are not joined)

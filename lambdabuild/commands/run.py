@@ -13,6 +13,7 @@ import click
 from lambdabuild.commands import options
 from lambdabuild.errors import ActionFailed, UserError
 from lambdabuild.evaluation import Question
+from lambdabuild.oci.image import Image
 from lambdabuild.outputs import BuiltImage
 from lambdabuild.running import Answer, RunnableImage, choose_runner, invoke
 from lambdabuild.session import Session
@@ -64,6 +65,7 @@ def command(
     env = dict(_variable(text) for text in variables)
     session = options.session(where, ui)
     built = _build(ui, session, options.question(where, [target], [host_machine_platform()]))
+    _check_start(target, built.image)
     chosen = choose_runner(runner)
     ui.note(f"started with {chosen.describe()}")
     image = RunnableImage(built.image, lambda digest: session.store.verified(built.layers[digest]))
@@ -98,7 +100,9 @@ def _build(ui: Ui, session: Session, question: Question) -> BuiltImage:
     (root,) = evaluation.roots
     target = evaluation.graph.targets[root]
     if target.image is None:
-        raise UserError(f"{root.label} is a {target.kind} target, not an image", hint="name a lambda_image")
+        raise UserError(
+            f"{root.label.short} is a {target.kind} target, not an image", hint="name a lambda_image"
+        )
     with ui.progress() as on_event:
         report = session.build(evaluation, jobs=os.cpu_count() or 1, on_event=on_event)
     if report.errors:
@@ -106,6 +110,15 @@ def _build(ui: Ui, session: Session, question: Question) -> BuiltImage:
     built = report.targets[0].built
     assert built is not None
     return built
+
+
+def _check_start(target: str, image: Image) -> None:
+    """Raises UserError where nothing in the image could call its handler."""
+    if not image.entrypoint and (not image.cmd or "/" not in image.cmd[0]):
+        raise UserError(
+            f"{target} has no runtime that could be started: no entrypoint, and no program as its command",
+            hint="build it on a host_python_image or another base with a runtime",
+        )
 
 
 def _event(text: str) -> bytes:

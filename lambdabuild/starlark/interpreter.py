@@ -51,6 +51,7 @@ def _build_dialect() -> starlark.Dialect:
     dialect.enable_load_reexport = False
     dialect.enable_def = False
     dialect.enable_lambda = False
+    dialect.enable_f_strings = True
     return dialect
 
 

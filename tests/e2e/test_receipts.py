@@ -114,6 +114,19 @@ def test_the_host_python_image_says_what_it_is(receipts: Project) -> None:
     assert "not for AWS" in report.built.image.labels["dev.lambdabuild.host-python"]
 
 
+@pytest.mark.parametrize("place", ["/var/runtime/bootstrap", "/etc/passwd", "/var/lang/bin/python3"])
+def test_a_file_of_the_host_python_cannot_be_replaced(receipts: Project, place: str) -> None:
+    edit(
+        receipts,
+        "infra/list_receipts/BUILD",
+        '["handler.py"]',
+        f'{{"handler.py": ["handler.py", "{place}"]}}',
+    )
+    ran = receipts.run("build", "//infra/list_receipts:image")
+    assert ran.code == 2
+    assert f"two things want to be at {place} in the image" in ran.err
+
+
 def test_the_handlers_answer(receipts: Project) -> None:
     ran = receipts.run("run", "//infra/create_labels:image", "--event", '{"receipt_id": 7}')
     assert (ran.code, json.loads(ran.out)["labels"]["TOTAL"]) == (0, ["6.48"])

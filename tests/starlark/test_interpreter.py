@@ -217,6 +217,7 @@ def test_recursion_is_stopped_and_told_in_short() -> None:
     assert error.details[0] == "called from x.bzl:2, in f"
     assert error.details[-1] == "called from x.bzl:3, in <module>"
     assert len(error.details) == 11
+    assert len(error.frames) == interpreter.MAX_CALL_DEPTH - 1
 
 
 def test_calls_may_be_a_hundred_deep() -> None:

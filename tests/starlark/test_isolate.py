@@ -160,6 +160,7 @@ def test_a_callback_that_raises_ends_the_child() -> None:
 def test_an_interrupt_is_for_the_parent_alone() -> None:
     def work(beat: Beat, emit: Emit) -> str:
         os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
         return "went on"
 
     assert isolated(work) == "went on"
@@ -169,9 +170,10 @@ def test_an_interrupt_is_for_the_parent_alone() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS bounds no address space")
-def test_exhausted_memory_is_an_error_at_the_file() -> None:
+@pytest.mark.parametrize(("count", "memory"), [(1_000_000_000, 3 << 30), (100_000_000, 1 << 30)])
+def test_exhausted_memory_is_an_error_at_the_file(count: int, memory: int) -> None:
     with pytest.raises(UserError) as caught:
-        isolated(starlark("x = [0] * 1000000000"))
+        isolated(starlark(f"x = [0] * {count}"), memory=memory)
     assert caught.value.at is not None
     assert caught.value.at.path == "lib/BUILD"
     assert "ran out of memory" in caught.value.message

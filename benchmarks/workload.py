@@ -84,9 +84,8 @@ def _code(noise: random.Random, low: int, high: int) -> str:
     left, lines = noise.randint(low, high), []
     while left > 0:
         name, argument, result = noise.choices(words, k=3)
-        lines.append(
-            f"def {name}_{noise.randint(0, 999)}({argument}={noise.randint(0, 999)}):\n    return {result}()\n"
-        )
+        head = f"def {name}_{noise.randint(0, 999)}({argument}={noise.randint(0, 999)}):"
+        lines.append(f"{head}\n    return {result}()\n")
         left -= len(lines[-1])
     return "".join(lines)
 

@@ -144,7 +144,9 @@ def parse_pattern(text: str, package: str = "") -> TargetPattern:
     a command line typed there. Raises UserError.
     """
     negative = text.startswith("-")
-    body = (text[1:] if negative else text).removeprefix("./")
+    body = text[1:] if negative else text
+    if body.startswith("./") and body[2:3] not in ("", "/"):
+        body = body[2:]  # as shells complete it
     if body.startswith("@"):
         raise UserError(
             f"{text!r} is not a target pattern: there are no external repositories",

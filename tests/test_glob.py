@@ -98,7 +98,7 @@ def test_a_glob_gives_what_matching_every_file_gives(
     paths: list[str], include: list[str], exclude: list[str], nested: bool
 ) -> None:
     package = "some/package" if nested else ""
-    with tree_of(f"{package}/{path}" if nested else path for path in paths) as tree:
+    with tree_of(f"{package}/{path}" if nested else path for path in [*paths, "BUILD"]) as tree:
         assert glob(tree, package, include, exclude) == oracle(paths, include, exclude)
 
 

@@ -56,7 +56,7 @@ def test_a_workspace_says_what_it_is() -> None:
     )
     assert workspace.name == "receipts"
     assert workspace.platforms == ("linux/arm64", "linux/amd64")
-    assert workspace.ignore == {"dist"}
+    assert workspace.ignore == {"dist", "lambdabuild-out"}
 
 
 def test_every_setting_has_a_value_an_origin_and_a_sentence() -> None:
@@ -150,7 +150,7 @@ def test_of_two_configs_the_last_one_wins() -> None:
 def test_lists_in_the_environment_are_separated_by_commas() -> None:
     workspace = load("", env={"LAMBDABUILD_WORKSPACE_IGNORE": " dist, build ,", "LAMBDABUILD_TEST": "x"})
     assert workspace.values["workspace.ignore"] == ("dist", "build")
-    assert load("", env={"LAMBDABUILD_WORKSPACE_IGNORE": ""}).ignore == frozenset()
+    assert load("", env={"LAMBDABUILD_WORKSPACE_IGNORE": ""}).values["workspace.ignore"] == ()
 
 
 # --- what is refused ---------------------------------------------------------

@@ -15,7 +15,7 @@ from lambdabuild.digest import Digest, Key
 
 
 class ContentStore(Protocol):
-    """Bytes by digest. What is read is verified; damaged bytes are never given out."""
+    """Bytes by digest. What is read is verified: a reader that comes to the end has the right bytes."""
 
     def missing(self, digests: Iterable[Digest]) -> set[Digest]:
         """Returns those of `digests` that are not here."""
@@ -30,7 +30,7 @@ class ContentStore(Protocol):
         ...
 
     def pieces(self, digest: Digest) -> Iterator[bytes]:
-        """Yields the bytes in pieces; raises ExternalError if they are missing or damaged."""
+        """Yields the bytes in pieces; raises ExternalError, at the end at the latest, if they are damaged."""
         ...
 
 

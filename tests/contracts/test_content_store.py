@@ -190,8 +190,10 @@ def test_concurrent_writers_of_the_same_blobs_do_not_disturb_each_other(backend:
 
 def test_a_killed_writer_leaves_whole_blobs_or_none(backend: Backend) -> None:
     code = backend.opening + (
-        "import itertools\nprint('ready', flush=True)\n"
-        "for i in itertools.count():\n    store.put(i.to_bytes(4, 'big') * 300_000)\n"
+        "import itertools\n"
+        "for i in itertools.count():\n"
+        "    store.put(i.to_bytes(4, 'big') * 300_000)\n"
+        "    print(i, flush=True)\n"
     )
     with start(code) as writer:
         assert writer.stdout is not None

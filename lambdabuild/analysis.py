@@ -18,6 +18,7 @@ from lambdabuild.rulebook import BUNDLED, Rulebook
 from lambdabuild.starlark import Module
 from lambdabuild.target import Target, TargetGraph
 from lambdabuild.target_scope import TargetScope
+from lambdabuild.third_party import ThirdParty
 
 LABEL_TYPES = ("label", "label_list", "sources")
 
@@ -34,6 +35,7 @@ class Analyzer:
         graph: TargetGraph,
         rulebook: Rulebook,
         blame: Callable[[Target, str], Location],
+        third_party: ThirdParty,
         host_platform: str,
     ) -> None:
         self.configured: dict[ConfiguredLabel, ConfiguredTarget] = {}
@@ -41,6 +43,7 @@ class Analyzer:
         self._graph = graph
         self._rulebook = rulebook
         self._blame = blame
+        self._third_party = third_party
         self._host_platform = host_platform
         self._modules: dict[ConfiguredLabel, Module] = {}
         self._failures: dict[ConfiguredLabel, UserError] = {}
@@ -85,7 +88,15 @@ class Analyzer:
             "label_attrs": {n: a.type for n, a in rule.attrs.items() if a.type in LABEL_TYPES},
             "sources": sources,
         }
-        scope = TargetScope(target, platform, self._graph, self.configured, self._trees, self._host_platform)
+        scope = TargetScope(
+            target,
+            platform,
+            self._graph,
+            self.configured,
+            self._trees,
+            self._third_party,
+            self._host_platform,
+        )
         try:
             with self._rulebook.scope(scope.functions):
                 module = self._rulebook.analyze(target.rule, data, dependencies)
@@ -126,10 +137,10 @@ def _in_target(error: UserError, target: Target, rule: Rule) -> UserError:
     error.message = error.message.replace(
         "key '<prelude>.new' was not found", "a dependency does not give a provider that the rule asks for"
     )
-    if error.at and error.at.path.startswith(BUNDLED):
-        error.details = ()
-    elif error.at:
+    if error.at is None or error.at.path.startswith(BUNDLED):
+        error.at, error.details = target.at, ()
+    elif error.at.path.endswith(".bzl"):
         error.details = (f"in the implementation of {rule.name} at {error.at}", *error.details)
-    error.at = target.at
+        error.at = target.at
     error.message = f"{target.kind} {target.label}: {error.message}"
     return error

@@ -6,6 +6,7 @@ wrong, 3 the outside world said no, 130 interrupted.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -34,6 +35,8 @@ def run(arguments: Sequence[str]) -> int:
     ui = Ui(as_json="--json" in arguments)
     try:
         code = root.main(args=list(arguments), prog_name="lambdabuild", standalone_mode=False, obj=ui)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except LambdaBuildError as error:
         ui.fail(error)
         return error.exit_code
@@ -47,6 +50,12 @@ def run(arguments: Sequence[str]) -> int:
         # The reader of our output went away; what is left in the buffer has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        ui.note("error: the output cannot be written: no space left on device")
+        return 3
     return code if isinstance(code, int) else 0
 
 

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from lambdabuild.analysis import Analyzer
 from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel
 from lambdabuild.errors import Location, UserError
 from lambdabuild.label import Label, TargetPattern
 from lambdabuild.loading import Loader
+from lambdabuild.python.lock import Lock
+from lambdabuild.python.lock_file import FILE_NAME as LOCK_FILE
+from lambdabuild.python.lock_file import parse_lock
 from lambdabuild.rulebook import Rulebook
-from lambdabuild.sources import WorkingTree
+from lambdabuild.sources import Kind, WorkingTree
 from lambdabuild.starlark import Beat, isolated
 from lambdabuild.starlark.isolate import Emit
 from lambdabuild.target import Target
+from lambdabuild.third_party import Asked, ThirdParty
 from lambdabuild.workspace import Workspace, host_machine_platform, resolve_platforms
 
 
@@ -28,11 +33,13 @@ class Question:
 
     platforms:  those of --platform, or () for all that each target names.
     keep_going: collect the targets that fail, and go on with the others.
+    without_lock: read no python.lock; third-party packages are left out, and what was asked is noted.
     """
 
     patterns: tuple[TargetPattern, ...]
     platforms: tuple[str, ...] = ()
     keep_going: bool = False
+    without_lock: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +49,13 @@ class Evaluation:
     roots:    the configured targets that were asked for, in order.
     graph:    they and all that they depend on.
     failures: with keep_going, what was wrong with the targets that are left out.
+    asked:    without a lock, the third-party requirements that it has to cover.
     """
 
     roots: tuple[ConfiguredLabel, ...]
     graph: ConfiguredGraph
     failures: tuple[tuple[str, UserError], ...] = ()
+    asked: tuple[Asked, ...] = ()
 
 
 Say = Callable[[str, "Location | None"], None]
@@ -65,7 +74,8 @@ def _evaluate(workspace: Workspace, question: Question, beat: Beat, say: Say) ->
     tree = WorkingTree(workspace.root, workspace.ignore)
     rulebook = Rulebook(tree, beat=beat, say=say)
     loader = Loader(tree, rulebook)
-    analyzer = Analyzer(loader.graph, rulebook, loader.blame, host_machine_platform())
+    third_party = ThirdParty(None if question.without_lock else lambda: _lock(tree))
+    analyzer = Analyzer(loader.graph, rulebook, loader.blame, third_party, host_machine_platform())
     failures: list[tuple[str, UserError]] = []
     roots: list[ConfiguredLabel] = []
     done: dict[str, dict[Label, Target]] = {}
@@ -81,7 +91,18 @@ def _evaluate(workspace: Workspace, question: Question, beat: Beat, say: Say) ->
             if not question.keep_going:
                 raise
             failures.append((str(label), error))
-    return Evaluation(tuple(roots), ConfiguredGraph(analyzer.configured), tuple(failures))
+    asked = tuple(third_party.asked)
+    return Evaluation(tuple(roots), ConfiguredGraph(analyzer.configured), tuple(failures), asked)
+
+
+@cache
+def _lock(tree: WorkingTree) -> Lock:
+    """Returns what python.lock says; raises UserError where there is none."""
+    if tree.kind(LOCK_FILE) is not Kind.FILE:
+        raise UserError(
+            f"there is no {LOCK_FILE}, which says what the requirements are", hint="lambdabuild lock"
+        )
+    return parse_lock(tree.read(LOCK_FILE))
 
 
 def _asked(

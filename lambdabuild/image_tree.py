@@ -58,6 +58,11 @@ class ImageTree:
                 self._directories.add(parent)
             self._files[place] = file
 
+    def reserve(self, directories: Iterable[str]) -> None:
+        """Notes directories that are there without files of their own."""
+        for directory in directories:
+            self._directories.update((directory, *_parents(directory)))
+
     def find(self, place: str) -> Input | None:
         """Returns the declared file at `place`, of this image or its bases."""
         tree: ImageTree | None = self

@@ -6,7 +6,7 @@ that they still are what was hashed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from lambdabuild.action import HostFile, SourceFile
 from lambdabuild.digest import Digest, Hasher
@@ -18,9 +18,12 @@ from lambdabuild.tree import FileNode
 
 
 class InputFiles:
-    """Workspace files, files of this machine, and blobs of the store, by digest."""
+    """Workspace files, files of this machine, and blobs of the store, by digest.
 
-    def __init__(self, tree: WorkingTree, store: ContentStore) -> None:
+    store: gives the store, when it is needed: hashing needs none.
+    """
+
+    def __init__(self, tree: WorkingTree, store: Callable[[], ContentStore]) -> None:
         self._tree = tree
         self._store = store
         self._host: dict[str, FileNode] = {}
@@ -35,7 +38,7 @@ class InputFiles:
         """Yields the bytes of that digest; raises when the end shows that they are others."""
         place = self._tree.place(digest) or self._host_places.get(digest)
         if place is None:
-            yield from self._store.pieces(digest)
+            yield from self._store().pieces(digest)
             return
         hasher = Hasher()
         try:

@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from lambdabuild.errors import Location, UserError
 
+MAX_NAME = 255
+"""Bytes that a file's or directory's name may have on the file systems there are."""
+
 _HINT = "write //package:name, or :name for a target of this package"
 _ELSEWHERE = "sources lie in the workspace; write //package:file for one of another package"
 
@@ -84,6 +87,8 @@ def _path_problem(path: str, what: str) -> str | None:
             return f"{what} {path!r} leaves its directory"
         if part in ("", "."):
             return f"{what} {path!r} has an empty or '.' part"
+    if is_text(path) and max(map(_length, path.split("/"))) > MAX_NAME:
+        return f"a part of it is longer than {MAX_NAME} bytes"
     if ":" in path or "\\" in path or path.startswith("@"):
         return f"{what} {path!r} has a character that labels cannot have"
     if not is_text(path):
@@ -103,7 +108,12 @@ def is_text(path: str) -> bool:
 
 def is_relative_path(path: str) -> bool:
     """Tells whether `path` is printable, relative and stays below its start: a/b, not ../b, a//b or /a."""
-    return is_text(path) and not {"", ".", ".."} & set(path.split("/"))
+    parts = path.split("/")
+    return is_text(path) and not {"", ".", ".."} & set(parts) and max(map(_length, parts)) <= MAX_NAME
+
+
+def _length(part: str) -> int:
+    return len(part.encode())
 
 
 class TargetPattern(NamedTuple):

@@ -52,6 +52,8 @@ class Loader:
             return [pattern.label]
         if not pattern.recursive:
             return [Label(pattern.package, name) for name in sorted(self.package(pattern.package).targets)]
+        if inner := self._inner_workspace(pattern.package):
+            raise UserError(f"{pattern} is in another workspace, {inner}", hint=f"build there: -C {inner}")
         if self._tree.kind(pattern.package) is not Kind.DIRECTORY:
             raise UserError(f"{pattern} matches nothing: there is no directory {pattern.package}")
         packages = [p for p in walk_directories(self._tree, pattern.package) if self._build_file(p)]
@@ -150,6 +152,9 @@ class Loader:
                 )
         kind = self._tree.kind(label.path)
         if kind is None:
+            directory, _, name = label.path.rpartition("/")
+            if self._tree.kind(directory) is Kind.DIRECTORY and name in self._tree.listing(directory):
+                raise UserError(f"{label.path} is a link that leads nowhere", hint="point it at a file")
             missing = "target or file" if allow_files else "target"
             raise UserError(
                 f"no {missing} {label}", hint=_nearest(label, package) or self._nearest_file(label)
@@ -171,6 +176,14 @@ class Loader:
         places = tuple(f"{member} is defined at {self.target(member).at}" for member in cycle)
         first = self.target(cycle[0])
         return CycleError(tuple(map(str, cycle)), at=first.at, details=places)
+
+    def _inner_workspace(self, directory: str) -> str | None:
+        """Returns the workspace inside this one that `directory` belongs to, if there is one."""
+        while directory:
+            if self._tree.kind(f"{directory}/WORKSPACE.toml") is Kind.FILE:
+                return directory
+            directory = directory.rpartition("/")[0]
+        return None
 
     def _build_file(self, package: str) -> str | None:
         if package not in self._tree.listings and self._tree.kind(package) is not Kind.DIRECTORY:

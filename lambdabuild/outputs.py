@@ -15,19 +15,18 @@ from pathlib import Path
 
 from lambdabuild.action import ActionOutput
 from lambdabuild.digest import Digest
+from lambdabuild.errors import UserError
 from lambdabuild.label import is_relative_path
 from lambdabuild.oci.digest import OciDigest
 from lambdabuild.oci.image import Image
 from lambdabuild.oci.layer import Layer
 from lambdabuild.oci.layout import LayoutEntry, layout_is, write_layout
+from lambdabuild.output_paths import LAYOUT_PARTS, LISTING
 from lambdabuild.store.local import LocalStore, disk_errors, remove_tree, write_atomically
 from lambdabuild.tree import FileNode
 from lambdabuild.workspace import OUT_DIR
 
-# Below a target's directory there may be those of other packages' targets, so what is
-# ours to remove is written down.
-_LISTING = ".lambdabuild-files"
-_LAYOUT_PARTS = ("index.json", "oci-layout", "blobs")
+_ELSEWHERE = "or build in a checkout that you can write to"
 
 
 class BuiltImage:
@@ -50,7 +49,7 @@ def prepare(root: Path) -> None:
     out = root / OUT_DIR
     ignore = out / ".gitignore"
     if not ignore.is_file():
-        with disk_errors(out):
+        with disk_errors(out, _ELSEWHERE):
             out.mkdir(exist_ok=True)
             ignore.write_text("*\n")
 
@@ -58,29 +57,34 @@ def prepare(root: Path) -> None:
 def write_images(directory: Path, images: Sequence[tuple[str, BuiltImage]], store: LocalStore) -> None:
     """Makes `directory` the layout of `images`, each with its name within it."""
     entries = [LayoutEntry(built.image, name) for name, built in images]
-    if layout_is(directory, entries):
-        return
     blobs = {digest: blob for _, built in images for digest, blob in built.layers.items()}
 
     def place(digest: OciDigest, path: Path) -> None:
+        if digest not in blobs:
+            raise UserError(
+                f"the image has a layer {digest} that its ImageInfo does not list",
+                hint="return the ImageInfo that ctx.actions.image gave",
+            )
         link_or_copy(store.verified(blobs[digest]), path)
 
-    with disk_errors(directory):
+    with disk_errors(directory, _ELSEWHERE):
+        if layout_is(directory, entries):
+            return
         _forget_files(directory, keep=())
         write_layout(directory, entries, place)
 
 
 def write_files(directory: Path, files: Mapping[str, FileNode], store: LocalStore) -> None:
     """Puts generated files at their paths below `directory`, and removes those of an earlier build."""
-    with disk_errors(directory):
-        for part in _LAYOUT_PARTS if (directory / "oci-layout").exists() else ():
+    with disk_errors(directory, _ELSEWHERE):
+        for part in LAYOUT_PARTS if (directory / "oci-layout").exists() else ():
             remove_tree(directory / part)
         _forget_files(directory, keep=files)
         for path, node in files.items():
             mode = 0o555 if node.executable else 0o444
             _write_file(directory / path, _read(store, node.digest), mode)
         listing = "".join(f"{path}\n" for path in sorted(files))
-        _write_file(directory / _LISTING, listing.encode(), 0o644)
+        _write_file(directory / LISTING, listing.encode(), 0o644)
 
 
 def _write_file(target: Path, content: bytes, mode: int) -> None:
@@ -95,7 +99,7 @@ def _write_file(target: Path, content: bytes, mode: int) -> None:
 
 def _forget_files(directory: Path, keep: Collection[str]) -> None:
     """Removes the files that an earlier `write_files` listed, but for `keep`."""
-    listing = directory / _LISTING
+    listing = directory / LISTING
     if not listing.is_file():
         return
     for path in listing.read_text("utf-8").splitlines():

@@ -25,13 +25,14 @@ from lambdabuild.starlark import BUILD_DIALECT, Beat, Interpreter, Module
 from lambdabuild.starlark.failure import parse_frames
 
 BUNDLED = "@lambdabuild//rules:"
-_BZL_NAMES = '"DefaultInfo", "ImageInfo", "attr", "glob", "package", "provider", "with_mode"'
+_BZL_NAMES = '"DefaultInfo", "ImageInfo", "attr", "glob", "package", "provider", "same_file", "with_mode"'
 _COMMON = 'load("@prelude", json = "lb_json", print = "lb_print")\n'
 _BZL_PREAMBLE = _COMMON + f'load("@prelude", {_BZL_NAMES}, "lb_make_rule")\n'
 _RULES = {
     "files.bzl": ("files",),
     "images.bzl": ("base_image", "lambda_image"),
     "host_python.bzl": ("host_python_image",),
+    "python.bzl": ("python_requirements",),
 }
 _RULE_LOADS = "".join(
     f'load("{BUNDLED}{file}", {", ".join(json.dumps(name) for name in names)})\n'
@@ -93,7 +94,7 @@ class Rulebook:
         """Returns the module whose `providers` the rule's implementation returned."""
         names = list(dependencies)
         loads = "".join(f"load('@{i}', d{i} = 'providers')\n" for i in range(len(names)))
-        table = ", ".join(f"{json.dumps(name)}: d{i}" for i, name in enumerate(names))
+        table = ", ".join(f"{json.dumps(name, ensure_ascii=False)}: d{i}" for i, name in enumerate(names))
         text = (
             "load('@prelude', 'lb_analyze')\nload('@rule', 'lb_rules')\n"
             + loads
@@ -160,7 +161,9 @@ class Rulebook:
 
         path, text = self._bzl_text(label)
         preamble = _BZL_PREAMBLE + ("" if bundled else _RULE_LOADS)
-        preamble += f"lb_rules = {{}}\nrule = lb_make_rule(lb_rules, {json.dumps(label)})\n"
+        preamble += (
+            f"lb_rules = {{}}\nrule = lb_make_rule(lb_rules, {json.dumps(label, ensure_ascii=False)})\n"
+        )
         module = self._interpreter.evaluate(path, text, load, preamble=preamble, trusted=bundled)
         self._loads[label] = tuple(name for name in loaded if not name.startswith("@"))
         return module
@@ -201,7 +204,8 @@ class Rulebook:
         assigned = re.search(r"^\s+([A-Za-z]\w*)\s*=\s*rule\(", stack, re.MULTILINE)
         if not assigned:
             raise UserError("a rule must be assigned to a name: name = rule(...)", at=at)
-        attrs = {name: _attr(name, schema, at) for name, schema in schemas.items()}
+        package = "" if file.startswith("@") else parse_label(file).package
+        attrs = {name: _attr(name, schema, at, package) for name, schema in schemas.items()}
         self.rules[RuleId(file, number)] = Rule(RuleId(file, number), assigned[1], attrs, at, doc)
 
 
@@ -224,13 +228,17 @@ def rules_directory() -> Path:
 def decode(path: str, data: bytes) -> str:
     """Returns the text of a BUILD or .bzl file; raises UserError unless it is UTF-8."""
     try:
-        return data.decode()
+        return data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise UserError("the file is not UTF-8", at=Location(path, line)) from None
 
 
-def _attr(name: str, schema: Mapping[str, Any], at: Location) -> Attr:
+def _attr(name: str, schema: Mapping[str, Any], at: Location, package: str) -> Attr:
+    if name == "platforms" and schema["type"] != "string_list":
+        raise UserError(
+            "the attribute 'platforms' is a string_list: it says what a target is built for", at=at
+        )
     if name in COMMON_ATTRS or schema["type"] not in ATTR_TYPES:
         raise UserError(f"attribute '{name}' cannot be declared: every target has it", at=at)
     allow_files = schema["allow_files"]
@@ -247,7 +255,7 @@ def _attr(name: str, schema: Mapping[str, Any], at: Location) -> Attr:
     if schema["default"] is None:
         return attr
     try:
-        default = attr.check(schema["default"], "")
+        default = attr.check(schema["default"], package)
     except AttributeProblem as error:
         raise UserError(f"the default of {error.message}", at=at) from None
     return Attr(name, attr.type, attr.doc, attr.mandatory, default, attr.values, attr.words, attr.allow_files)

@@ -5,7 +5,7 @@ Knows neither terminal nor environment: what it needs of them is handed in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -18,25 +18,37 @@ from lambdabuild.execution import Builder, Event, Outcome
 from lambdabuild.executors.local import LocalExecutor
 from lambdabuild.inputs import InputFiles
 from lambdabuild.keys import KeyTable, tag_of
+from lambdabuild.output_paths import output_directories
 from lambdabuild.outputs import BuiltImage, generated, prepare, write_files, write_images
 from lambdabuild.plan import Plan
+from lambdabuild.python.index import Index
 from lambdabuild.report import BUILT, CACHED, FAILED, SKIPPED, BuildReport, TargetReport
 from lambdabuild.sources import WorkingTree
 from lambdabuild.store.local import LocalActionCache, LocalStore
-from lambdabuild.tools import TOOLS, tool_version
-from lambdabuild.workspace import OUT_DIR, Workspace
+from lambdabuild.tools import all_tools, tool_version
+from lambdabuild.workspace import Workspace
 
 
 class Session:
     """A workspace, with the stores of this machine.
 
     cache_dir: where the local content store and action cache live.
+    index:     gives the package index; asked only when it is needed.
     """
 
-    def __init__(self, workspace: Workspace, cache_dir: Path, *, say: Say = lambda text, at: None) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        cache_dir: Path,
+        *,
+        index: Callable[[], Index],
+        say: Say = lambda text, at: None,
+    ) -> None:
         self.workspace = workspace
         self.cache_dir = cache_dir
+        self._index = index
         self._say = say
+        self._directories: Mapping[ConfiguredLabel, str] = {}
         self._tree = WorkingTree(workspace.root, workspace.ignore)
 
     @cached_property
@@ -51,7 +63,11 @@ class Session:
 
     @cached_property
     def inputs(self) -> InputFiles:
-        return InputFiles(self._tree, self.store)
+        return InputFiles(self._tree, lambda: self.store)
+
+    @cached_property
+    def index(self) -> Index:
+        return self._index()
 
     def evaluate(self, question: Question) -> Evaluation:
         return evaluate(self.workspace, question, self._say)
@@ -79,11 +95,13 @@ class Session:
         keys = self.keys(evaluation, keep_going=keep_going)
         targets = [evaluation.graph.targets[root] for root in evaluation.roots]
         usable = [target for target in targets if target.id not in keys.failures]
+        self._directories = output_directories(usable)
         plan = Plan(evaluation.graph.action, keys.deep_key, self.cache, self.store)
         plan.want(output for target in usable for output in wanted(target))
+        tools = all_tools(lambda: self.index)
         builder = Builder(
             plan,
-            executor=LocalExecutor(TOOLS, self.store, self.inputs.contents, self.store.scratch),
+            executor=LocalExecutor(tools, self.store, self.inputs.contents, self.store.scratch),
             cache=self.cache,
             store=self.store,
             key_of=keys.deep_key,
@@ -124,14 +142,11 @@ class Session:
         }
         output = None
         if built or made:
-            output = self._directory(target.id)
+            output = self._directories[target.id]
             if not built:
                 write_files(self.workspace.root / output, made, self.store)
         status = BUILT if ran else CACHED
         return TargetReport(target.id, target.kind, status, hash_, seconds, output=output, built=built)
-
-    def _directory(self, id_: ConfiguredLabel) -> str:
-        return "/".join(filter(None, (OUT_DIR, id_.label.package, id_.label.name)))
 
     def _write_layouts(self, reports: Sequence[TargetReport]) -> None:
         """Writes an OCI layout for each image; one for all platforms of a target."""

@@ -7,11 +7,14 @@ from typing import Any, cast
 
 from lambdabuild.action import Action, ActionId, ActionOutput, HostFile, Input, SourceFile
 from lambdabuild.configured import ConfiguredLabel, ConfiguredTarget, ImageOutputs, LayerOutputs
+from lambdabuild.digest import Canonical
 from lambdabuild.errors import UserError
 from lambdabuild.image_tree import ImageTree, check_place
 from lambdabuild.label import is_relative_path, name_problem, parse_label
+from lambdabuild.python.platforms import Combination
 from lambdabuild.rule import AttributeProblem
 from lambdabuild.target import Target, TargetGraph
+from lambdabuild.third_party import ThirdParty
 
 _EXECUTABLE = {"auto": None, "0644": False, "0755": True}
 
@@ -20,6 +23,7 @@ class TargetScope:
     """Host functions for one target and platform.
 
     configured: the targets that were analysed before, its dependencies among them.
+    third_party: where wheels come from.
     trees:      the declared files of each image, by the action that makes it.
     functions:  what the prelude may call.
     result:     the configured target, once the implementation has returned.
@@ -32,6 +36,7 @@ class TargetScope:
         graph: TargetGraph,
         configured: Mapping[ConfiguredLabel, ConfiguredTarget],
         trees: dict[ActionId, ImageTree],
+        third_party: ThirdParty,
         host_platform: str,
     ) -> None:
         self.result: ConfiguredTarget | None = None
@@ -39,6 +44,7 @@ class TargetScope:
         self._graph = graph
         self._configured = configured
         self._trees = trees
+        self._third_party = third_party
         self._platform = platform
         self._host_platform = host_platform
         self._actions: list[Action] = []
@@ -48,6 +54,7 @@ class TargetScope:
             "action": self._action,
             "image_tree": self._image_tree,
             "host_python": self._host_python,
+            "wheels": self._wheels,
             "check_name": self._check_name,
             "first_of": self._first_of,
             "missing_provider": self._missing_provider,
@@ -88,7 +95,7 @@ class TargetScope:
         id_ = ActionId(self._target.label, self._platform, len(self._actions))
         # What is made from something that must not leave this machine must not leave it either.
         taken = (i.action for i in inputs.values() if isinstance(i, ActionOutput))
-        shareable = shareable and all(self._find(action).shareable for action in taken)
+        shareable = shareable and all(self._action_of(action).shareable for action in taken)
         self._actions.append(Action(id_, tool, params, inputs, tuple(outputs), self._platform, shareable))
         return id_
 
@@ -99,31 +106,49 @@ class TargetScope:
         *reference, mode = rest
         executable = _EXECUTABLE[mode]
         if kind == "source":
+            if not is_relative_path(reference[0]):
+                raise UserError(f"{reference[0]!r} is no file of the workspace")
             return SourceFile(reference[0], executable)
         return self._output(reference, executable)
 
     def _output(self, reference: Sequence[Any], executable: bool | None = None) -> ActionOutput:
         token, number, name = reference
-        label, _, platform = token.partition(" (")
-        id_ = ActionId(parse_label(label), platform.rstrip(")"), number)
-        return ActionOutput(id_, name, executable)
+        label, _, platform = token.rpartition(" (")
+        output = ActionOutput(
+            ActionId(parse_label(label), platform.removesuffix(")"), number), name, executable
+        )
+        action = self._find(output.action)
+        if action is None or (name not in action.outputs):
+            raise UserError(f"{name!r} is no output of {token}", hint="take Files from ctx and its actions")
+        return output
 
     def _image_tree(self, token: str, base: Sequence[Any] | None, layers: Sequence[Sequence[Any]]) -> None:
         below = self._trees.get(self._output(base[1:]).action) if base else None
         tree = ImageTree(below)
         for reference in layers:
-            action = self._find(self._output(reference[1:]).action)
+            action = self._action_of(self._output(reference[1:]).action)
+            if action.tool == "wheels":
+                continue  # what is in wheels, the image tool finds out
             tree.add(action.inputs)
             # A host_python action puts texts and links beside its inputs.
             params = cast("Mapping[str, Any]", action.params)
             others = [*params.get("texts", ()), *params.get("links", ())]
             tree.add({path: HostFile(f"/{path} of the host's Python") for path in others})
+            tree.reserve(params.get("directories", ()))
         self._next_tree = tree
 
-    def _find(self, id_: ActionId) -> Action:
+    def _find(self, id_: ActionId) -> Action | None:
         if (id_.label, id_.platform) == (self._target.label, self._platform):
-            return self._actions[id_.number]
-        return self._configured[ConfiguredLabel(id_.label, id_.platform)].actions[id_.number]
+            actions: Sequence[Action] = self._actions
+        else:
+            target = self._configured.get(ConfiguredLabel(id_.label, id_.platform))
+            actions = target.actions if target else ()
+        return actions[id_.number] if 0 <= id_.number < len(actions) else None
+
+    def _action_of(self, id_: ActionId) -> Action:
+        action = self._find(id_)
+        assert action is not None  # _output has checked
+        return action
 
     def _host_python(self, token: str) -> tuple[int, Mapping[str, Any]]:
         # Imported here: looking at the interpreter is for those who ask for it.
@@ -154,6 +179,17 @@ class TargetScope:
             "working_dir": host.working_dir,
         }
         return id_.number, config
+
+    def _wheels(
+        self, token: str, requirements: Sequence[str], python: str, libc: str, have: Mapping[str, str]
+    ) -> tuple[list[int], Mapping[str, str]]:
+        def declare(
+            tool: str, params: Mapping[str, Canonical], inputs: Mapping[str, Input], outputs: Sequence[str]
+        ) -> ActionId:
+            return self._declare(token, tool, params, inputs, outputs)
+
+        combination = Combination.of(python, libc, self._platform)
+        return self._third_party.layers(requirements, combination, have, declare)
 
     def _check_name(self, token: str, name: str) -> None:
         problem = name_problem(name)

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from lambdabuild.errors import LambdaBuildError, Location
+from lambdabuild.errors import LambdaBuildError, Location, UserError
 from lambdabuild.execution import Event
 from lambdabuild.report import BUILT, CACHED, FAILED, SKIPPED, BuildReport, TargetReport, error_json
 from lambdabuild.workspace import OUT_DIR
@@ -33,7 +33,7 @@ class Ui:
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
-        self._quiet_progress = as_json or not sys.stderr.isatty()
+        self._quiet_progress = as_json or sys.stderr is None or not sys.stderr.isatty()
 
     def result(self, text: str) -> None:
         """Writes a line of the result."""
@@ -53,8 +53,9 @@ class Ui:
 
     def log(self, piece: bytes) -> None:
         """Passes on what a started image writes."""
-        sys.stderr.buffer.write(piece)
-        sys.stderr.flush()
+        if sys.stderr is not None:
+            sys.stderr.buffer.write(piece)
+            sys.stderr.flush()
 
     def fail(self, error: LambdaBuildError) -> None:
         """Writes an error."""
@@ -65,7 +66,10 @@ class Ui:
     def usage(self, error: click.ClickException) -> None:
         """Writes what is wrong with the command line."""
         message = error.format_message().rstrip(".")
-        self.note(click.style("error: ", fg="red", bold=True) + message[:1].lower() + message[1:])
+        message = message[:1].lower() + message[1:]
+        self.note(click.style("error: ", fg="red", bold=True) + message)
+        if self.as_json:
+            self.document({"error": error_json(UserError(message))})
         context = getattr(error, "ctx", None)
         if context is not None:
             self.note(f"  hint: {context.command_path} --help")

@@ -47,7 +47,7 @@ def place_sources(ctx, sources, own_place, dest):
                         "end the place with '/' to name a directory",
                     )
                 place = join_place(dest, wish)
-                if place in placed and placed[place].path != file.path:
+                if place in placed and not same_file(placed[place], file):
                     ctx.fail(
                         "srcs",
                         "puts both %s and %s at /%s" % (placed[place].path, file.path, place),

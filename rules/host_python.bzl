@@ -10,6 +10,8 @@ def _host_python_image(ctx):
     image = ctx.actions.image(
         base = None,
         layers = [host.layer],
+        python = ".".join(config["version"].split(".")[:2]),
+        libc = config["libc"],
         env = config["env"],
         labels = {"dev.lambdabuild.host-python": note},
         entrypoint = config["entrypoint"],

@@ -1,6 +1,7 @@
 """base_image and lambda_image: layers on a base, assembled without a daemon."""
 
 load(":files.bzl", "FilesInfo", "TASK_ROOT", "place_sources")
+load(":python.bzl", "RequirementsInfo")
 
 # With more than this, neighbouring `files` targets share a layer: an image has at most 127.
 _MAX_SHARED_LAYERS = 40
@@ -15,7 +16,7 @@ def _shared_layers(ctx, infos):
         merged = {}
         for info in infos[start:start + run]:
             for place, file in info.places.items():
-                if place in merged and merged[place].path != file.path:
+                if place in merged and not same_file(merged[place], file):
                     ctx.fail("srcs", "puts both %s and %s at /%s" % (merged[place].path, file.path, place))
                 merged[place] = file
         layers.append(ctx.actions.layer(merged))
@@ -23,6 +24,21 @@ def _shared_layers(ctx, infos):
 
 def _name_in_package(file):
     return file.name
+
+def _wheels(ctx, base, python, libc):
+    """Returns what the image's third-party requirements need beyond its base, or None."""
+    requirements = list(ctx.attr.requirements)
+    for package in ctx.attr.packages:
+        requirements += package[RequirementsInfo].requirements
+    if not requirements:
+        return None
+    if not python or not libc:
+        ctx.fail(
+            "base",
+            "does not say which Python it holds, so no wheels can be chosen",
+            "state python = \"3.12\" and libc = \"glibc 2.34\" on the base_image",
+        )
+    return ctx.actions.wheels(requirements, base, python, libc)
 
 def _assemble(ctx, cmd):
     base = None if ctx.attr.base == "scratch" else ctx.attr.base[ImageInfo]
@@ -32,9 +48,14 @@ def _assemble(ctx, cmd):
     places = place_sources(ctx, own, _name_in_package, TASK_ROOT)
     if places:
         layers.append(ctx.actions.layer(places))
+    python = getattr(ctx.attr, "python", "") or (base.python if base else None)
+    libc = getattr(ctx.attr, "libc", "") or (base.libc if base else None)
     return ctx.actions.image(
         base = base,
         layers = layers,
+        wheels = _wheels(ctx, base, python, libc),
+        python = python,
+        libc = libc,
         env = ctx.attr.env,
         labels = ctx.attr.labels,
         entrypoint = ctx.attr.entrypoint or None,
@@ -86,6 +107,13 @@ _IMAGE_ATTRS = {
         doc = "Files and `files` targets: a list, or a dict from each file to its place (or a list of places). " +
               "Places are below /var/task unless they begin with '/'; a `files` target knows its own.",
     ),
+    "packages": attr.label_list(
+        providers = [RequirementsInfo],
+        doc = "python_requirements targets whose packages go to /opt/python, unless the base has them.",
+    ),
+    "requirements": attr.string_list(
+        doc = "Third-party requirements, such as pydantic>=2; python.lock says which wheels they are.",
+    ),
     "env": attr.string_dict(doc = "Environment variables, laid over the base's."),
     "labels": attr.string_dict(doc = "Labels of the image's config, laid over the base's."),
     "entrypoint": attr.string_list(doc = "The entrypoint; the base's if not given."),
@@ -100,7 +128,10 @@ _IMAGE_ATTRS = {
 base_image = rule(
     implementation = _base_image,
     doc = "A container image that other images stand on.",
-    attrs = _IMAGE_ATTRS,
+    attrs = _IMAGE_ATTRS | {
+        "python": attr.string(doc = "The version of Python inside, such as 3.12; as the base says if not given."),
+        "libc": attr.string(doc = "The C library inside, such as glibc 2.34; as the base says if not given."),
+    },
 )
 
 lambda_image = rule(

@@ -17,6 +17,7 @@ from lambdabuild.evaluation import Evaluation, Question
 from lambdabuild.execution import Event
 from lambdabuild.keys import KeyTable
 from lambdabuild.label import parse_pattern
+from lambdabuild.python.index import Index, config_files, read_settings
 from lambdabuild.report import BuildReport
 from lambdabuild.session import Session
 from lambdabuild.workspace import load_workspace
@@ -62,7 +63,9 @@ class Project:
 
     def session(self) -> Session:
         workspace = load_workspace(self.root, env={})
-        return Session(workspace, self.cache, say=lambda text, at: self.said.append((text, at)))
+        return Session(
+            workspace, self.cache, index=_index, say=lambda text, at: self.said.append((text, at))
+        )
 
     def question(self, *patterns: str, keep_going: bool = False, platforms: tuple[str, ...] = ()) -> Question:
         return Question(tuple(map(parse_pattern, patterns or ("//...",))), platforms, keep_going)
@@ -123,6 +126,12 @@ class Project:
         """Returns the files of the cache and the outputs, temporary ones left out."""
         found = {str(path) for kind in ("cas", "ac", "keys") for path in (self.cache / kind).rglob("*")}
         return found | {str(path) for path in (self.root / "lambdabuild-out").rglob("*")}
+
+
+def _index() -> Index:
+    """Returns the index that pip is configured for on this machine."""
+    home = Path.home()
+    return Index(read_settings(os.environ, home, config_files(os.environ, home, Path(sys.prefix))))
 
 
 class _Stderr(io.StringIO):

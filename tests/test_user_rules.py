@@ -151,3 +151,133 @@ def test_the_output_directory_is_never_a_source(tmp_path: Path) -> None:
     )
     project.build()
     assert set(project.statuses().values()) == {"cached"}
+
+
+def test_two_generated_files_of_one_name_are_not_confused(tmp_path: Path) -> None:
+    body = '    return [DefaultInfo(files = [ctx.actions.write("x", "1"), l1.blob, l2.blob])]'
+    layers = '    l1, l2 = [ctx.actions.layer({"opt/a": with_mode(ctx.files.srcs[0], m)}) for m in ["0644", "0755"]]\n'
+    project = project_with(tmp_path, layers + body, '{"srcs": attr.label_list(allow_files = True)}')
+    project.write({"app/BUILD": 'load(":r.bzl", "r")\n\nr(name = "t", srcs = ["a.txt"])\n'})
+    with pytest.raises(UserError, match=r"two outputs are called layer\.tar\.gz"):
+        project.build()
+
+
+def test_one_source_with_two_modes_at_one_place_is_an_error(tmp_path: Path) -> None:
+    project = Project(tmp_path / "w", tmp_path / "cache" / "lambdabuild", {"f": ""})
+    modes = "".join(f'files(name = "m{mode}", srcs = ["f"], mode = "{mode}")\n' for mode in ("0644", "0755"))
+    image = 'base_image(name = "i", base = "scratch", srcs = {":m0644": "/opt/", ":m0755": "/opt/"})\n'
+    project.write({"BUILD": modes + image})
+    with pytest.raises(UserError, match="puts both f and f at /opt/f"):
+        project.hashes("//:i")
+
+
+def test_the_hash_of_an_image_covers_it_whatever_the_rule_puts_out(tmp_path: Path) -> None:
+    body = (
+        '    layer = ctx.actions.layer({"var/task/a": ctx.files.srcs[0]})\n'
+        "    return [ctx.actions.image(base = None, layers = [layer])]"
+    )
+    project = project_with(tmp_path, body, '{"srcs": attr.label_list(allow_files = True)}')
+    project.write({"app/BUILD": 'load(":r.bzl", "r")\n\nr(name = "t", srcs = ["a.txt"])\n'})
+    before = project.hashes()
+    project.write({"app/a.txt": "edited\n"})
+    assert project.hashes() != before
+    both = project.hashes(platforms=("linux/amd64", "linux/arm64"))
+    assert len(set(both.values())) == 2
+
+
+def test_an_image_has_no_more_layers_than_can_be_started(tmp_path: Path) -> None:
+    body = (
+        '    layers = [ctx.actions.layer({"opt/%d" % i: ctx.actions.write("f%d" % i, str(i))}) for i in range(128)]\n'
+        "    return [ctx.actions.image(base = None, layers = layers)]"
+    )
+    with pytest.raises(UserError, match="would have 128 layers, and at most 127"):
+        project_with(tmp_path, body).hashes()
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        'base_image(name = "b", base = "scratch")\n',  # //a:b is an image, and so is //a/b:index.json
+        'r(name = "b", files = ["c/x"])\n',
+    ],
+)
+def test_targets_whose_outputs_are_in_each_others_way_are_an_error(tmp_path: Path, build: str) -> None:
+    rule = (
+        "def _r(ctx):\n"
+        '    made = {path: ctx.actions.write(path.replace("/", "_"), ctx.label.package) for path in ctx.attr.files}\n'
+        "    return [DefaultInfo(files = made)]\n\n"
+        'r = rule(implementation = _r, attrs = {"files": attr.string_list()})\n'
+    )
+    load = 'load("//rules:r.bzl", "r")\n'
+    inner = 'r(name = "index.json", files = ["x"])\nr(name = "c", files = ["x"])\n'
+    files = {"rules/BUILD": "", "rules/r.bzl": rule, "a/BUILD": load + build, "a/b/BUILD": load + inner}
+    project = Project(tmp_path / "w", tmp_path / "cache" / "lambdabuild", files)
+    with pytest.raises(UserError, match="both want lambdabuild-out/a/b/"):
+        project.build()
+    assert project.stored() == set()
+
+
+def test_files_for_two_platforms_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    project = project_with(
+        tmp_path, '    return [DefaultInfo(files = [ctx.actions.write("x", ctx.platform)])]'
+    )
+    project.write({"WORKSPACE.toml": '[workspace]\nplatforms = ["linux/amd64", "linux/arm64"]\n'})
+    project.build()
+    found = {path.parent.name: path.read_text() for path in (project.root / OUT).rglob("x")}
+    assert found == {"linux-amd64": "linux/amd64", "linux-arm64": "linux/arm64"}
+
+
+@pytest.mark.parametrize("name", ["a (b)", "ü", "日本", "😀"])
+def test_names_of_any_letters_work(tmp_path: Path, name: str) -> None:
+    project = Project(tmp_path / "w", tmp_path / "cache" / "lambdabuild", {"f": ""})
+    project.write(
+        {
+            f"{name}/BUILD": f'base_image(name = "{name}", base = "scratch")\n',
+            "BUILD": f'lambda_image(name = "i", base = "//{name}", srcs = ["f"])\n',
+        }
+    )
+    assert set(project.statuses().values()) == {"built"}
+
+
+def test_a_default_label_is_meant_in_the_package_of_its_bzl_file(tmp_path: Path) -> None:
+    project = Project(tmp_path / "w", tmp_path / "cache" / "lambdabuild")
+    rule = (
+        "def _r(ctx):\n    return [DefaultInfo(files = ctx.files.dep)]\n\n"
+        'r = rule(implementation = _r, attrs = {"dep": attr.label(default = ":x.txt", allow_files = True)})\n'
+    )
+    files = {"tools/BUILD": "", "tools/r.bzl": rule, "tools/x.txt": "x"}
+    project.write(files | {"app/BUILD": 'load("//tools:r.bzl", "r")\n\nr(name = "t")\n'})
+    assert project.hashes()
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        '["source", "../../../etc/passwd"]',
+        '["source", "/etc/passwd"]',
+        '["output", "//:zz (linux/amd64)", 0, "x"]',
+        '["output", "//app:t (linux/amd64)", 7, "x"]',
+    ],
+)
+def test_forged_files_do_not_leave_the_workspace(tmp_path: Path, forged: str) -> None:
+    file = (
+        f'struct(_ref = {forged}, mode = "auto", is_source = True, path = "x", name = "x", short_path = "x")'
+    )
+    project = project_with(tmp_path, f'    return [DefaultInfo(files = {{"x": {file}}})]')
+    with pytest.raises(UserError, match=r"is no file of the workspace|is no output of"):
+        project.hashes()
+
+
+@pytest.mark.parametrize(
+    "attrs",
+    [
+        "attr.string(values = [1])",
+        "attr.string(values = 5)",
+        "attr.label(words = 5)",
+        "attr.label(allow_files = [5])",
+        "3",
+    ],
+)
+def test_wrong_declarations_of_attributes_are_told(tmp_path: Path, attrs: str) -> None:
+    with pytest.raises(UserError, match=r"must be"):
+        project_with(tmp_path, "    return []", f'{{"a": {attrs}}}').hashes()

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lambdabuild.errors import UserError
+from lambdabuild.errors import ExternalError, UserError
 from lambdabuild.evaluation import Question
 from lambdabuild.label import TargetPattern, parse_pattern
 from lambdabuild.session import Session
 from lambdabuild.ui import Ui
 from lambdabuild.workspace import Workspace, find_root, load_workspace, resolve_platforms
+
+if TYPE_CHECKING:
+    from lambdabuild.python.index import Index
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -91,13 +95,24 @@ def place(directory: str, configs: Sequence[str]) -> Place:
 
 
 def session(where: Place, ui: Ui) -> Session:
-    return Session(where.workspace, cache_directory(), say=ui.said)
+    return Session(where.workspace, cache_directory(), index=_index, say=ui.said)
+
+
+def _index() -> Index:
+    """Returns the package index that pip is configured for."""
+    from lambdabuild.python.index import Index, config_files, read_settings
+
+    home = Path.home()
+    return Index(read_settings(os.environ, home, config_files(os.environ, home, Path(sys.prefix))))
 
 
 def cache_directory() -> Path:
     """Returns $XDG_CACHE_HOME/lambdabuild, or ~/.cache/lambdabuild."""
     chosen = os.environ.get("XDG_CACHE_HOME", "")
-    return Path(chosen if os.path.isabs(chosen) else os.path.expanduser("~/.cache")) / "lambdabuild"
+    base = chosen if os.path.isabs(chosen) else os.path.expanduser("~/.cache")
+    if not os.path.isabs(base):
+        raise ExternalError("there is no home directory to keep a cache in", hint="set XDG_CACHE_HOME")
+    return Path(base) / "lambdabuild"
 
 
 def question(

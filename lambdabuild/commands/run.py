@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -60,6 +61,8 @@ def command(
 
     What the handler logs goes to stderr.
     """
+    if not math.isfinite(timeout):
+        raise UserError("--timeout takes a number of seconds")
     where = options.place(directory, configs)
     document = _event(event)
     env = dict(_variable(text) for text in variables)
@@ -125,6 +128,8 @@ def _event(text: str) -> bytes:
     """Returns the event's bytes, checked to be JSON."""
     where = "the event"
     if text == "-":
+        if sys.stdin is None:
+            raise UserError("there is no standard input to read the event from")
         data = sys.stdin.buffer.read()
     elif text.startswith("@"):
         where = text[1:]
@@ -135,13 +140,17 @@ def _event(text: str) -> bytes:
     else:
         data = text.encode(errors="surrogateescape")
     try:
-        json.loads(data)
+        json.loads(data, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise UserError(
             f"{where} is not JSON: {error}",
             hint="write --event '{\"id\": 7}', or --event @event.json for a file",
         ) from None
     return data
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _variable(text: str) -> tuple[str, str]:

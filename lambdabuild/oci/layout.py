@@ -36,6 +36,7 @@ from lambdabuild.oci.digest import OciDigest, hex_of
 from lambdabuild.oci.errors import ImageError
 from lambdabuild.oci.image import Image
 from lambdabuild.oci.media_types import OCI_INDEX
+from lambdabuild.oci.tar import MTIME
 
 REF_NAME: Final = "org.opencontainers.image.ref.name"
 
@@ -86,7 +87,8 @@ def write_layout(directory: Path, entries: Sequence[LayoutEntry], place: Place) 
 def layout_is(directory: Path, entries: Sequence[LayoutEntry], *, absent: Collection[OciDigest] = ()) -> bool:
     """Returns whether `directory` holds the layout of `entries`, complete but for `absent` layers.
 
-    Cheap: reads index.json, and asks for the size of every other file.
+    Cheap: reads index.json, and asks for size and time of every other file. A file
+    that is written to after it was placed has another time than MTIME.
     """
     sizes = {digest: len(data) for digest, data in _documents(entries).items()} | _layers(entries)
     blobs = directory / "blobs" / "sha256"
@@ -155,6 +157,7 @@ def _put_document(path: Path, data: bytes, blobs: Path) -> None:
     with _temporary(path.name, blobs) as temporary:
         temporary.write_bytes(data)
         temporary.chmod(0o444)
+        os.utime(temporary, (MTIME, MTIME))
         temporary.replace(path)
 
 
@@ -164,6 +167,8 @@ def _put_layer(digest: OciDigest, size: int, blobs: Path, place: Place) -> bool:
         return True
     with _temporary(path.name, blobs) as temporary:
         place(digest, temporary)
+        if temporary.is_file():
+            os.utime(temporary, (MTIME, MTIME))
         found = _size(temporary)
         if found is None:
             path.unlink(missing_ok=True)  # of a wrong size: worse than none
@@ -191,8 +196,9 @@ def _holds(path: Path, data: bytes) -> bool:
 
 
 def _size(path: Path) -> int | None:
+    """Returns the size of a file that nobody wrote to since it was placed."""
     try:
         found = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
+    return found.st_size if stat.S_ISREG(found.st_mode) and found.st_mtime_ns == MTIME * 10**9 else None

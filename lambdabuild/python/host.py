@@ -162,7 +162,7 @@ def _libc() -> str:
 def _unsupported(need: str) -> UserError:
     return UserError(
         f"an image from this machine's Python needs {need}",
-        hint="name a base under [images] in WORKSPACE.toml, e.g. public.ecr.aws/lambda/python:3.12",
+        hint="build on a Linux machine with glibc, or on another base",
     )
 
 

@@ -46,6 +46,11 @@ def glob(
                 f"a file's name is not UTF-8 or has a control character: {path!r} in //{package}",
                 hint="rename it, or leave it out with exclude",
             )
+        if ":" in path or "\\" in path or path.startswith("@"):
+            raise SourceError(
+                f"a file's name has a character that labels cannot have: {path!r} in //{package}",
+                hint="rename it, or leave it out with exclude",
+            )
     return tuple(sorted(found))
 
 
@@ -149,4 +154,9 @@ def _compile(pattern: str) -> re.Pattern[str]:
 
 
 def _part_regex(part: str) -> str:
-    return "".join({"*": "[^/]*", "?": "[^/]"}.get(char, re.escape(char)) for char in part)
+    """Returns a pattern that takes time linear in the name: what a star has passed over stays passed over."""
+    first, *pieces = ("".join("[^/]" if c == "?" else re.escape(c) for c in p) for p in part.split("*"))
+    if not pieces:
+        return first
+    *inner, last = pieces
+    return first + "".join(f"(?>[^/]*?{piece})" for piece in inner if piece) + f"[^/]*{last}"

@@ -33,6 +33,7 @@ Emit: TypeAlias = Callable[[Any], None]
 
 STACK_BYTES = 512 << 20
 MEMORY_BYTES = 3 << 30
+CPU_SECONDS = 300
 PATIENCE_SECONDS = 20.0
 _LENGTH = struct.Struct("<Q")
 
@@ -109,6 +110,8 @@ def _child(work: Callable[[Beat, Emit], Any], life: mmap.mmap, writer: int, memo
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         with contextlib.suppress(ValueError, OSError):  # not enforced on macOS
             resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+        # Ends a child whose parent was killed, and what host functions make endless.
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
         threading.stack_size(STACK_BYTES)
         with open(writer, "wb") as pipe:
             thread = threading.Thread(target=run)

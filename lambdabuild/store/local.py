@@ -7,8 +7,10 @@
 
 Every file is written under tmp/ and renamed into place, so that processes can
 share the store and be killed at any moment. Nothing is synced to the disk: a
-file that a power failure tore is found by its size or its digest, thrown away,
-and made again. "Why not fsync": it costs more than most actions do.
+file that a power failure tore is found by its size, time or digest, thrown away,
+and made again. Every blob's time is SEAL: one that was written to later, perhaps
+through a hard link, has another time and counts as missing. "Why not fsync": it
+costs more than most actions do.
 """
 
 from __future__ import annotations
@@ -26,18 +28,28 @@ from lambdabuild.errors import ExternalError
 
 _STALE_SECONDS = 24 * 3600
 
+SEAL = 315_619_200
+"""The modification time of every blob: 1980-01-02T00:00:00Z, that of all files in layers and layouts."""
+
 
 @contextlib.contextmanager
-def disk_errors(what: Path) -> Iterator[None]:
-    """Turns what the disk refuses into an ExternalError with a hint."""
+def disk_errors(
+    what: Path, elsewhere: str = "or set XDG_CACHE_HOME to a directory of yours"
+) -> Iterator[None]:
+    """Turns what the disk refuses into an ExternalError with a hint.
+
+    elsewhere: what else can be done where `what` cannot be written.
+    """
     try:
         yield
     except OSError as error:
         hints = {
             errno.ENOSPC: "free some space, or run `lambdabuild clean --cache`, and build again",
             errno.EDQUOT: "free some space, or run `lambdabuild clean --cache`, and build again",
-            errno.EACCES: f"make {what} writable, or set XDG_CACHE_HOME to a directory of yours",
-            errno.EROFS: "set XDG_CACHE_HOME to a directory on a writable file system",
+            errno.EACCES: f"make {what} writable, {elsewhere}",
+            errno.EROFS: f"make {what} writable, {elsewhere}",
+            errno.EEXIST: f"remove what is in the way of {what}",
+            errno.ENOTDIR: f"remove what is in the way of {what}",
         }
         raise ExternalError(
             f"cannot write below {what}: {error.strerror}", hint=hints.get(error.errno or 0)
@@ -63,7 +75,7 @@ class LocalStore:
     def put(self, data: bytes) -> Digest:
         digest = digest_of(data)
         if not self._has(digest):
-            write_atomically(self.path(digest), data, self.scratch, mode=0o444)
+            write_atomically(self.path(digest), data, self.scratch, mode=0o444, mtime=SEAL)
         return digest
 
     def put_file(self, path: Path) -> Digest:
@@ -78,6 +90,7 @@ class LocalStore:
                 path.unlink()
             else:
                 path.chmod(0o444)
+                os.utime(path, (SEAL, SEAL))
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(target)
         return digest
@@ -117,7 +130,8 @@ class LocalStore:
 
     def _has(self, digest: Digest) -> bool:
         try:
-            return os.stat(self.path(digest)).st_size == digest.size
+            status = os.stat(self.path(digest))
+            return status.st_size == digest.size and status.st_mtime_ns == SEAL * 10**9
         except OSError:
             return False
 
@@ -181,7 +195,9 @@ def damaged(path: Path) -> ExternalError:
     )
 
 
-def write_atomically(target: Path, data: bytes, scratch: Path, *, mode: int = 0o644) -> None:
+def write_atomically(
+    target: Path, data: bytes, scratch: Path, *, mode: int = 0o644, mtime: int | None = None
+) -> None:
     """Writes `data` to `target` so that no reader ever sees a part of it."""
     with disk_errors(target.parent):
         descriptor, name = tempfile.mkstemp(dir=scratch)
@@ -189,6 +205,8 @@ def write_atomically(target: Path, data: bytes, scratch: Path, *, mode: int = 0o
             with open(descriptor, "wb") as file:
                 file.write(data)
                 os.fchmod(file.fileno(), mode)
+            if mtime is not None:
+                os.utime(name, (mtime, mtime))
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(name, target)
         except BaseException:

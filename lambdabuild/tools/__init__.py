@@ -7,18 +7,26 @@ that a version stands for).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from lambdabuild.action import Tool
+from lambdabuild.python.index import Index
+from lambdabuild.tools.fetch import FetchTool
 from lambdabuild.tools.host_python import HostPythonTool
 from lambdabuild.tools.image import ImageTool
 from lambdabuild.tools.layer import LayerTool
+from lambdabuild.tools.wheels import WheelsTool
 from lambdabuild.tools.write import WriteTool
 
-TOOLS: Mapping[str, Tool] = {
-    tool.name: tool for tool in (LayerTool(), ImageTool(), HostPythonTool(), WriteTool())
-}
+KINDS = (LayerTool, ImageTool, HostPythonTool, WriteTool, WheelsTool, FetchTool)
+
+
+def all_tools(index: Callable[[], Index]) -> Mapping[str, Tool]:
+    """Returns the tools by name. index: gives the package index, when something is fetched."""
+    plain: tuple[Tool, ...] = (LayerTool(), ImageTool(), HostPythonTool(), WriteTool(), WheelsTool())
+    return {tool.name: tool for tool in (*plain, FetchTool(index))}
 
 
 def tool_version(name: str) -> int:
-    return TOOLS[name].version
+    """Returns the version of a tool, which is part of every key."""
+    return next(kind.version for kind in KINDS if kind.name == name)

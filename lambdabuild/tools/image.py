@@ -5,12 +5,14 @@ Works on documents alone: no layer's bytes are needed to assemble an image.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from lambdabuild.action import Made, ToolCall
 from lambdabuild.oci.image import Image
 from lambdabuild.oci.layer import Layer
+from lambdabuild.tools.wheels import check_same
 
 MANIFEST = "manifest.json"
 CONFIG = "config.json"
@@ -21,11 +23,12 @@ class ImageTool:
     """Puts out `manifest.json` and `config.json`.
 
     Inputs: `base/manifest.json` and `base/config.json` (none for an image on
-    scratch), and `layers/NNN.json` in the order in which they lie on it.
+    scratch), `layers/NNN.json` in the order in which they lie on it, and
+    `wheels/NNN.json`, the listings of the layers that hold wheels.
     """
 
     name = "image"
-    version = 1
+    version = 2
 
     def run(self, call: ToolCall) -> Mapping[str, Made]:
         def read(path: str) -> bytes:
@@ -37,6 +40,20 @@ class ImageTool:
             image = Image.scratch(call.platform)
         paths = sorted(path for path in call.inputs if path.startswith("layers/"))
         layers = [Layer.from_json(read(path)) for path in paths]
+        _check_wheels(json.loads(read(path)) for path in sorted(call.inputs) if path.startswith("wheels/"))
         image = image.append(layers, [CREATED_BY] * len(layers))
-        image = image.with_config(**cast("Mapping[str, Any]", call.params))
+        settings = dict(cast("Mapping[str, Any]", call.params))
+        python_path = settings.pop("python_path")
+        # Lambda's bootstrap puts /opt/python on the path itself, but only while PYTHONPATH is unset.
+        if python_path and "LAMBDA_RUNTIME_DIR" not in image.env:
+            settings["env"] = {"PYTHONPATH": python_path} | settings["env"]
+        image = image.with_config(**settings)
         return {MANIFEST: Made(image.manifest), CONFIG: Made(image.config)}
+
+
+def _check_wheels(listings: Iterable[Mapping[str, list[str]]]) -> None:
+    """Raises UserError where wheels of different layers want one place."""
+    seen: dict[str, list[str]] = {}
+    for listing in listings:
+        for place, entry in listing.items():
+            check_same(place, seen.setdefault(place, entry), entry)

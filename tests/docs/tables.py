@@ -10,7 +10,7 @@ from lambdabuild.rule import COMMON_ATTRS, Attr, Rule
 from lambdabuild.rulebook import Rulebook
 from lambdabuild.sources import WorkingTree
 from lambdabuild.starlark import guard, interpreter, isolate
-from lambdabuild.tools import TOOLS
+from lambdabuild.tools import KINDS
 from lambdabuild.workspace import SETTINGS, Setting
 
 
@@ -25,7 +25,7 @@ def manual_parts() -> dict[str, str]:
 
 def hashing_parts() -> dict[str, str]:
     """Returns the generated parts of docs/hashing.md, by name."""
-    rows = [(f"`{tool.name}`", str(tool.version)) for tool in TOOLS.values()]
+    rows = [(f"`{tool.name}`", str(tool.version)) for tool in KINDS]
     return {"tools": _table(("tool", "version"), sorted(rows))}
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from lambdabuild.errors import ExternalError, UserError
 from lambdabuild.execution import Event, Planned
+from lambdabuild.store.local import SEAL
 from tests.project import Project
 from tests.require import unavailable
 
@@ -133,7 +134,9 @@ def test_a_damaged_blob_is_an_error_once_and_then_made_again(project: Project, t
     expected = clean_images(project, tmp_path)
     project.run("clean")
     project.build()
-    damage(blob_of(project, 1_000_000))
+    blob = blob_of(project, 1_000_000)
+    damage(blob)
+    os.utime(blob, (SEAL, SEAL))  # as a disk does it, behind everybody's back
     project.run("clean")
     ran = project.run("build", "//...")
     assert ran.code == 3
@@ -141,6 +144,22 @@ def test_a_damaged_blob_is_an_error_once_and_then_made_again(project: Project, t
     assert "hint: run the same command again" in ran.err
     assert project.run("build", "//...").code == 0
     assert images(project) == expected
+
+
+@pytest.mark.parametrize("where", ["cas", "layout"])
+def test_a_blob_that_somebody_wrote_to_is_made_again(project: Project, tmp_path: Path, where: str) -> None:
+    """A flipped bit keeps the size; the time tells. A layout's layers are the store's own files."""
+    expected = clean_images(project, tmp_path)
+    project.run("clean")
+    project.build()
+    layout = project.root / "lambdabuild-out/base/blobs/sha256"
+    large = next(path for path in layout.iterdir() if path.stat().st_size > 1_000_000)
+    sound = large.read_bytes()
+    damage(blob_of(project, 1_000_000) if where == "cas" else large)
+    assert large.read_bytes() != sound
+    assert images(project) == expected
+    assert large.read_bytes() == sound
+    assert project.build().counts()["built"] == 0
 
 
 def test_a_truncated_blob_is_made_again(project: Project, tmp_path: Path) -> None:

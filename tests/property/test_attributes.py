@@ -9,16 +9,45 @@ import pytest
 
 from lambdabuild.action import ActionKey, unkeyed_fields
 from lambdabuild.errors import Location
+from lambdabuild.python.lock import Lock, LockedFile, LockedPackage
+from lambdabuild.python.lock_file import print_lock
+from lambdabuild.python.platforms import Combination
 from lambdabuild.rule import COMMON_ATTRS, Rule
 from lambdabuild.rulebook import Rulebook
 from lambdabuild.sources import WorkingTree
 from tests.project import Project
 
-FILES = {"app/a.py": "A = 1\n", "app/b.py": "B = 1\n", "app/sub/c.py": ""}
+SYSTEMS = (("3.11", "glibc 2.34"), ("3.11", "glibc 2.36"), ("3.12", "glibc 2.34"))
+WHEELS = ("cp311-cp311-manylinux_2_34", "cp311-cp311-manylinux_2_36", "cp312-cp312-manylinux_2_34")
+PACKAGES = [
+    LockedPackage.of(
+        name,
+        "1",
+        [
+            LockedFile.of(f"{name}-1-{wheel}_x86_64.whl", 10, digit * 64)
+            for digit, wheel in zip("abc", WHEELS, strict=True)
+        ],
+    )
+    for name in ("six", "toolz")
+]
+LOCK = Lock.of(
+    [Combination.of(python, libc, "linux/amd64") for python, libc in SYSTEMS], ["six", "toolz"], PACKAGES
+)
+FILES: dict[str, str | bytes] = {
+    "app/a.py": "A = 1\n",
+    "app/b.py": "B = 1\n",
+    "app/sub/c.py": "",
+    "python.lock": print_lock(LOCK),
+}
+OTHERS = (
+    'base_image(name = "one", base = "scratch", python = "3.11", libc = "glibc 2.34", env = {"B": "1"})\n'
+    'base_image(name = "other", base = "scratch", python = "3.11", libc = "glibc 2.34")\n'
+    'python_requirements(name = "reqs", requirements = ["toolz"])\n'
+)
 
 # What each attribute is set to before and after; everything else stays as in MINIMAL.
 _IMAGE = {
-    "base": ('"scratch"', '":other"'),
+    "base": ('":one"', '":other"'),
     "srcs": ('["a.py"]', '["b.py"]'),
     "env": ('{"A": "1"}', '{"A": "2"}'),
     "labels": ('{"a": "1"}', '{"a": "2"}'),
@@ -26,6 +55,8 @@ _IMAGE = {
     "cmd": ('["a"]', '["b"]'),
     "working_dir": ('"/a"', '"/b"'),
     "user": ('"a"', '"b"'),
+    "packages": ("[]", '[":reqs"]'),
+    "requirements": ('["six"]', '["six", "toolz"]'),
 }
 HASHED = {
     "files": {
@@ -34,10 +65,14 @@ HASHED = {
         "strip_prefix": ('""', '"app"'),
         "mode": ('"0644"', '"0755"'),
     },
-    "base_image": _IMAGE,
+    # Which Python and C library there are says which wheels are taken.
+    "base_image": {**_IMAGE, "python": ('"3.11"', '"3.12"'), "libc": ('"glibc 2.34"', '"glibc 2.36"')},
     "lambda_image": {**_IMAGE, "handler": ('"a.main"', '"a.other"')},
     "host_python_image": {},
+    "python_requirements": {},
 }
+# Its requirements become files only in the images that name it; "packages" above shows that they count.
+ELSEWHERE = {"python_requirements": {"requirements"}}
 UNHASHED = {
     "name": "equal work under two names is done once",
     "visibility": "says who may name the target, not what it is",
@@ -46,8 +81,13 @@ UNHASHED = {
 }
 MINIMAL = {
     "files": {"srcs": '["a.py"]'},
-    "base_image": {"base": '"scratch"'},
-    "lambda_image": {"base": '"scratch"', "srcs": '["a.py"]'},
+    "base_image": {
+        "base": '"scratch"',
+        "python": '"3.11"',
+        "libc": '"glibc 2.34"',
+        "requirements": '["six"]',
+    },
+    "lambda_image": {"base": '":other"', "srcs": '["a.py"]'},
 }
 
 
@@ -65,7 +105,7 @@ def test_every_attribute_of_a_bundled_rule_is_accounted_for() -> None:
     rules = {rule.name: {*rule.attrs, *COMMON_ATTRS} for rule in bundled_rules()}
     assert rules.keys() == HASHED.keys()
     for name, attrs in rules.items():
-        assert attrs == {*HASHED[name], *(attrs & UNHASHED.keys())}
+        assert attrs == {*HASHED[name], *ELSEWHERE.get(name, ()), *(attrs & UNHASHED.keys())}
 
 
 @pytest.mark.parametrize(
@@ -93,10 +133,12 @@ def test_an_unhashed_attribute_does_not_move_the_hash(tmp_path: Path, attribute:
 def hash_with(tmp_path: Path, rule: str, attribute: str, value: str) -> str:
     attrs = {"name": '"x"'} | MINIMAL[rule] | {attribute: value}
     call = f"{rule}({', '.join(f'{name} = {text}' for name, text in attrs.items())})\n"
-    other = 'base_image(name = "other", base = "scratch")\n'
-    project = Project(tmp_path / "w", tmp_path / "cache" / "lambdabuild", FILES | {"app/BUILD": other + call})
+    files: dict[str, str | bytes] = {**FILES, "app/BUILD": OTHERS + call}
+    project = Project(tmp_path / "w", tmp_path / "cache" / "lambdabuild", files)
     hashes = project.hashes("//app:all")
-    return next(hash_ for label, hash_ in hashes.items() if label != "//app:other")
+    return next(
+        hash_ for label, hash_ in hashes.items() if label not in ("//app:one", "//app:other", "//app:reqs")
+    )
 
 
 def test_every_field_of_an_action_key_is_accounted_for() -> None:

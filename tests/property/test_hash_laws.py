@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lambdabuild.tools import TOOLS
+from lambdabuild.tools import KINDS
 from tests.project import Project
 
 FILES = {
@@ -144,7 +144,8 @@ def test_a_tools_version_moves_the_hashes_of_what_it_makes(
     project: Project, tool: str, expected: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = project.hashes()
-    monkeypatch.setattr(type(TOOLS[tool]), "version", TOOLS[tool].version + 1)
+    kind = next(kind for kind in KINDS if kind.name == tool)
+    monkeypatch.setattr(kind, "version", kind.version + 1)
     after = project.hashes()
     assert {label for label in before if before[label] != after[label]} == expected
 

@@ -63,9 +63,7 @@ class Project:
 
     def session(self) -> Session:
         workspace = load_workspace(self.root, env={})
-        return Session(
-            workspace, self.cache, index=_index, say=lambda text, at: self.said.append((text, at))
-        )
+        return Session(workspace, self.cache, index=_index, say=lambda text, at: self.said.append((text, at)))
 
     def question(self, *patterns: str, keep_going: bool = False, platforms: tuple[str, ...] = ()) -> Question:
         return Question(tuple(map(parse_pattern, patterns or ("//...",))), platforms, keep_going)

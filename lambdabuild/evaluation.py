@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from lambdabuild.analysis import Analyzer
 from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel
 from lambdabuild.errors import Location, UserError
 from lambdabuild.label import Label, TargetPattern
 from lambdabuild.loading import Loader
-from lambdabuild.python.lock import Lock
-from lambdabuild.python.lock_file import FILE_NAME as LOCK_FILE
-from lambdabuild.python.lock_file import parse_lock
 from lambdabuild.rulebook import Rulebook
 from lambdabuild.sources import Kind, WorkingTree
 from lambdabuild.starlark import Beat, isolated
@@ -25,6 +23,9 @@ from lambdabuild.starlark.isolate import Emit
 from lambdabuild.target import Target
 from lambdabuild.third_party import Asked, ThirdParty
 from lambdabuild.workspace import Workspace, host_machine_platform, resolve_platforms
+
+if TYPE_CHECKING:
+    from lambdabuild.python.lock import Lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +99,13 @@ def _evaluate(workspace: Workspace, question: Question, beat: Beat, say: Say) ->
 @cache
 def _lock(tree: WorkingTree) -> Lock:
     """Returns what python.lock says; raises UserError where there is none."""
-    if tree.kind(LOCK_FILE) is not Kind.FILE:
+    from lambdabuild.python.lock_file import FILE_NAME, parse_lock  # for those who have requirements
+
+    if tree.kind(FILE_NAME) is not Kind.FILE:
         raise UserError(
-            f"there is no {LOCK_FILE}, which says what the requirements are", hint="lambdabuild lock"
+            f"there is no {FILE_NAME}, which says what the requirements are", hint="lambdabuild lock"
         )
-    return parse_lock(tree.read(LOCK_FILE))
+    return parse_lock(tree.read(FILE_NAME))
 
 
 def _asked(

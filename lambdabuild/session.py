@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lambdabuild.action import ActionOutput
 from lambdabuild.configured import ConfiguredLabel, ConfiguredTarget
@@ -21,12 +22,14 @@ from lambdabuild.keys import KeyTable, tag_of
 from lambdabuild.output_paths import output_directories
 from lambdabuild.outputs import BuiltImage, generated, prepare, write_files, write_images
 from lambdabuild.plan import Plan
-from lambdabuild.python.index import Index
 from lambdabuild.report import BUILT, CACHED, FAILED, SKIPPED, BuildReport, TargetReport
 from lambdabuild.sources import WorkingTree
 from lambdabuild.store.local import LocalActionCache, LocalStore
 from lambdabuild.tools import all_tools, tool_version
 from lambdabuild.workspace import Workspace
+
+if TYPE_CHECKING:
+    from lambdabuild.python.index import Index
 
 
 class Session:

@@ -11,7 +11,6 @@ from lambdabuild.digest import Canonical
 from lambdabuild.errors import UserError
 from lambdabuild.image_tree import ImageTree, check_place
 from lambdabuild.label import is_relative_path, name_problem, parse_label
-from lambdabuild.python.platforms import Combination
 from lambdabuild.rule import AttributeProblem
 from lambdabuild.target import Target, TargetGraph
 from lambdabuild.third_party import ThirdParty
@@ -183,6 +182,9 @@ class TargetScope:
     def _wheels(
         self, token: str, requirements: Sequence[str], python: str, libc: str, have: Mapping[str, str]
     ) -> tuple[list[int], Mapping[str, str]]:
+        # Imported here: `packaging` is for those who have requirements.
+        from lambdabuild.python.platforms import Combination
+
         def declare(
             tool: str, params: Mapping[str, Canonical], inputs: Mapping[str, Input], outputs: Sequence[str]
         ) -> ActionId:

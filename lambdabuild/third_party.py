@@ -8,15 +8,16 @@ for is noted instead.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lambdabuild.action import ActionId, ActionOutput, Input
 from lambdabuild.digest import Canonical
 from lambdabuild.errors import UserError
-from lambdabuild.python.layer_plan import WheelSize, plan
-from lambdabuild.python.lock import Lock
-from lambdabuild.python.platforms import Combination
-from lambdabuild.python.selection import LockedWheel, Selector
+
+if TYPE_CHECKING:  # `packaging` is only for those who have requirements
+    from lambdabuild.python.lock import Lock
+    from lambdabuild.python.platforms import Combination
+    from lambdabuild.python.selection import LockedWheel, Selector
 
 PLACE = "opt/python"
 
@@ -51,6 +52,9 @@ class ThirdParty:
         and name -> version of all that was selected. Raises UserError for what
         the lock does not cover, and for what the base has in another version.
         """
+        from lambdabuild.python.layer_plan import WheelSize, plan
+        from lambdabuild.python.selection import Selector
+
         if self._lock is None:
             self.asked.append(Asked(combination, tuple(requirements)))
             return [], {}

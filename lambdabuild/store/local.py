@@ -90,9 +90,10 @@ class LocalStore:
                 path.unlink()
             else:
                 path.chmod(0o444)
-                os.utime(path, (SEAL, SEAL))
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(target)
+                # Only now: under tmp/, a file so old would be swept away.
+                os.utime(target, (SEAL, SEAL))
         return digest
 
     def pieces(self, digest: Digest) -> Iterator[bytes]:
@@ -205,10 +206,10 @@ def write_atomically(
             with open(descriptor, "wb") as file:
                 file.write(data)
                 os.fchmod(file.fileno(), mode)
-            if mtime is not None:
-                os.utime(name, (mtime, mtime))
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(name, target)
+            if mtime is not None:
+                os.utime(target, (mtime, mtime))
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(name)

@@ -8,15 +8,18 @@ that a version stands for).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from lambdabuild.action import Tool
-from lambdabuild.python.index import Index
 from lambdabuild.tools.fetch import FetchTool
 from lambdabuild.tools.host_python import HostPythonTool
 from lambdabuild.tools.image import ImageTool
 from lambdabuild.tools.layer import LayerTool
 from lambdabuild.tools.wheels import WheelsTool
 from lambdabuild.tools.write import WriteTool
+
+if TYPE_CHECKING:
+    from lambdabuild.python.index import Index
 
 KINDS = (LayerTool, ImageTool, HostPythonTool, WriteTool, WheelsTool, FetchTool)
 

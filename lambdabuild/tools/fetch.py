@@ -7,9 +7,12 @@ no network.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from lambdabuild.action import Made, ToolCall
-from lambdabuild.python.index import Index
+
+if TYPE_CHECKING:
+    from lambdabuild.python.index import Index
 
 
 class FetchTool:

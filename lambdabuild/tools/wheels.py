@@ -16,7 +16,6 @@ from lambdabuild.action import Made, ToolCall
 from lambdabuild.digest import CHUNK, Digest, Hasher
 from lambdabuild.errors import UserError
 from lambdabuild.oci.layer import File, write_layer
-from lambdabuild.python.wheel import install
 from lambdabuild.tools.layer import BLOB, DESCRIPTOR
 
 LISTING = "files.json"
@@ -56,6 +55,8 @@ def check_same(place: str, one: list[str], other: list[str]) -> None:
 
 
 def _unpack(call: ToolCall, name: str, root: Path) -> None:
+    from lambdabuild.python.wheel import install  # for those who have wheels
+
     wheel = call.scratch / name
     with open(wheel, "wb") as out:
         out.writelines(call.contents(call.inputs[name].digest))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from lambdabuild.errors import UserError
@@ -27,7 +27,7 @@ def parse_requirement(text: str) -> Requirement:
         raise UserError(f"the requirement {_short(text)} has more than {_NESTING} brackets")
     try:
         requirement = Requirement(text)
-    except (InvalidRequirement, ValueError) as error:
+    except ValueError as error:  # InvalidRequirement, or a number of thousands of digits
         raise UserError(
             f"{_short(text)} is not a requirement: {_reason(error)}",
             hint="write it as PEP 508 says, e.g. boto3[crt]>=1.34; python_version >= '3.12'",
@@ -43,7 +43,7 @@ def parse_requirement(text: str) -> Requirement:
 def normalised(text: str) -> str:
     """Returns the normal form of a requirement, which is its own normal form; raises UserError."""
     form = _printed(parse_requirement(text))
-    # A marker's value may hold quotes, which packaging prints as they are.
+    # A marker's value may hold quotes, and packaging 26.0 prints them as they are.
     if not form.isprintable() or (form != text and not _is_normal(form)):
         raise UserError(f"the requirement {_short(text)} has quotes or control characters inside quotes")
     return form

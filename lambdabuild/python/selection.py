@@ -96,7 +96,7 @@ class Selector:
                 f"{package} has no extra {extra!r}",
                 hint=did_you_mean(extra, sorted(package.provides)) or f"drop [{extra}] from {requirement}",
             )
-        return self._reached(requirement, package)
+        return _reached(requirement)
 
     def _followed(self, node: tuple[str, str]) -> list[tuple[str, str]]:
         """Returns the pairs that `node`, such a pair, leads to."""
@@ -107,8 +107,8 @@ class Selector:
             for text in self._packages[name].requires:
                 requirement = parse_requirement(text)
                 if applies(requirement, environment):
-                    package = self._package(requirement, str(self._packages[name]))
-                    found += self._reached(requirement, package)
+                    self._package(requirement, str(self._packages[name]))
+                    found += _reached(requirement)
             self._edges[node] = found
         return self._edges[node]
 
@@ -125,12 +125,6 @@ class Selector:
                 f"python.lock has {package}, and {by} requires {name}{requirement.specifier}", hint=LOCK_HINT
             )
         return package
-
-    @staticmethod
-    def _reached(requirement: Requirement, package: LockedPackage) -> list[tuple[str, str]]:
-        """Leaves out extras that do not exist: other people's packages ask for such, and pip only warns."""
-        extras = extras_of(requirement) & package.provides
-        return [(package.name, extra) for extra in ("", *sorted(extras))]
 
     def _choose(self, name: str) -> LockedWheel:
         if name not in self._chosen:
@@ -176,6 +170,12 @@ class Selector:
             f"then: {LOCK_HINT}",
             details=("the nearest there are:", *lines),
         )
+
+
+def _reached(requirement: Requirement) -> list[tuple[str, str]]:
+    """An extra that does not exist leads nowhere: packages do ask for such, and pip only warns."""
+    name = canonicalize_name(requirement.name)
+    return [(name, extra) for extra in ("", *sorted(extras_of(requirement)))]
 
 
 def _misfit(file: LockedFile, ranks: Iterable[Tag], combination: Combination) -> tuple[int, int, str, str]:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,26 +44,35 @@ MARKUPSAFE = Published(
 )
 
 
-@functools.cache
 def real_wheel(published: Published) -> Path:
     """Returns the wheel; skips where pip cannot get it either."""
+    outcome = _outcome(published)
+    if isinstance(outcome, str):
+        unavailable(outcome)
+    return outcome
+
+
+@functools.cache
+def _outcome(published: Published) -> Path | str:
     directory = Path(tempfile.mkdtemp(prefix="wheels-"))
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     home, prefix = Path.home(), Path(sys.prefix)
-    index = Index(read_settings(os.environ, home, config_files(os.environ, home, prefix)))
+    settings = read_settings(os.environ, home, config_files(os.environ, home, prefix))
     target = directory / published.filename
     try:
-        index.fetch(published.project, *published[2:], target, never)
+        Index(replace(settings, retries=1)).fetch(published.project, *published[2:], target, never)
     except ExternalError as error:
         if _pip_gets(published, directory):
             raise
-        unavailable(f"needs a package index that has {published.filename}: {error.message}")
+        return f"needs a package index that has {published.filename}: {error.message}"
     return target
 
 
 def _pip_gets(published: Published, directory: Path) -> bool:
     """Whether the fault is ours. `--platform` wants a wheel that need not fit this machine."""
-    command = "-m pip download --quiet --no-deps --only-binary=:all: --platform manylinux2014_x86_64"
+    command = (
+        "-m pip download --quiet --retries 1 --no-deps --only-binary=:all: --platform manylinux2014_x86_64"
+    )
     target = ["--python-version", "3.11", "--dest", str(directory / "pip")]
     wanted = f"{published.project}=={published.version}"
     return subprocess.run([sys.executable, *command.split(), *target, wanted], check=False).returncode == 0

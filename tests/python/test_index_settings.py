@@ -105,7 +105,7 @@ def test_on_macos_files_are_where_pip_has_them_there(tmp_path: Path) -> None:
 
 def test_install_overrides_global_and_variables_override_both(tmp_path: Path) -> None:
     one, two = tmp_path / "one.conf", tmp_path / "two.conf"
-    one.write_text("[install]\nindex-url = http://install\nretries = 7\n[download]\nretries = 8\n")
+    one.write_text("[install]\nindex_url = http://install\nretries = 7\n[download]\nretries = 8\n")
     two.write_text("[global]\nindex-url = http://global\nretries = 9\ntimeout = 9\n")
     settings = read_settings({}, HOME, [one, two])
     assert (places(settings), settings.retries, settings.timeout) == (["http://install/"], 7, 9)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from lambdabuild.python.layer_plan import BOUND, BUDGET, LayerPlan, WheelSize, plan
 
-_sizes = st.integers(0, 1 << 30) | st.integers(0, 400_000) | st.integers(1, 60_000)
+_edges = st.sampled_from([0, 1, BOUND // 2, BOUND // 2 + 1, BOUND, BOUND + 1])
+_sizes = _edges | st.integers(0, 1 << 30) | st.integers(0, 400_000) | st.integers(1, 60_000)
 _names = st.integers(0, 500).map("package-{}".format)
 
 
@@ -21,16 +22,17 @@ def wheel(name: str, size: int, version: str = "1.0") -> WheelSize:
 
 
 def wheel_sets(
-    max_size: int = 60, sizes: st.SearchStrategy[int] = _sizes
+    sizes: st.SearchStrategy[int] = _sizes, *, least: int = 0, most: int = 60
 ) -> st.SearchStrategy[list[WheelSize]]:
-    return st.dictionaries(_names, sizes, max_size=max_size).map(
+    return st.dictionaries(_names, sizes, min_size=least, max_size=most).map(
         lambda found: [wheel(name, size) for name, size in found.items()]
     )
 
 
-# Sizes around the bound, so that layers split, merge and fall out of the tree.
+# Sizes around the bound, and many that fill it, so that layers split and merge.
 _critical = st.integers(BOUND // 8, BOUND // 2 + 100) | st.integers(BOUND // 2 - 10, 2 * BOUND)
-critical_sets = wheel_sets(30, _critical) | wheel_sets()
+_crowd = st.integers(20_000, 60_000)
+critical_sets = wheel_sets(_crowd, least=15, most=40) | wheel_sets(_critical, most=30) | wheel_sets()
 budgets = st.integers(1, 60)
 
 
@@ -60,7 +62,7 @@ def test_equal_sets_give_equal_plans(wheels: list[WheelSize], budget: int, rando
     assert plan(iter(shuffled), budget=budget) == plan(wheels, budget=budget)
 
 
-@given(wheel_sets(BUDGET))
+@given(wheel_sets(most=BUDGET))
 def test_no_plan_is_degraded_that_need_not_share(wheels: list[WheelSize]) -> None:
     assert not plan(wheels).degraded
 
@@ -71,7 +73,7 @@ def test_changing_a_version_pushes_the_wheel_and_at_most_the_bound(
 ) -> None:
     assume(wheels)
     index = data.draw(st.integers(0, len(wheels) - 1))
-    bumped = wheel(wheels[index].name, data.draw(_sizes | _critical), "2.0")
+    bumped = wheel(wheels[index].name, data.draw(_sizes | _critical | _crowd), "2.0")
     before = plan(wheels, budget=budget)
     after = plan([*wheels[:index], bumped, *wheels[index + 1 :]], budget=budget)
     assume(before.bound == after.bound)
@@ -80,7 +82,7 @@ def test_changing_a_version_pushes_the_wheel_and_at_most_the_bound(
         assert pushed(before, after) <= 1.2 * bumped.size + 256 * 1024
 
 
-@given(critical_sets, _names, _sizes | _critical, budgets)
+@given(critical_sets, _names, _sizes | _critical | _crowd, budgets)
 def test_adding_or_removing_a_package_pushes_at_most_the_bound_beside_it(
     wheels: list[WheelSize], name: str, size: int, budget: int
 ) -> None:

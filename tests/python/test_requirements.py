@@ -25,7 +25,7 @@ _markers = st.sampled_from(
         "extra=='X_y'",
         '"win32" != sys_platform',
         "(os_name == 'nt' or extra == 'z') and python_version in '3.12 3.13'",
-        "platform_release >= '20'",
+        "platform_system == 'Linux'",
     ]
 )
 requirement_texts: st.SearchStrategy[str] = st.builds(
@@ -71,6 +71,7 @@ def test_order_case_and_spaces_do_not_matter(
 @given(st.text(max_size=30) | st.builds("{}{}".format, requirement_texts, st.text(max_size=5)))
 @example("a; os_name == 'x\"y'")
 @example("a; os_name == 'x\ny'")
+@example("a; os_name == 'x\x7f'")
 @example("a; os_name == 'x\ud800'")
 @example("a; " + "(" * 9999)
 @example("a; " + "(" * 45 + "os_name == 'a'" + ")" * 45)

@@ -19,6 +19,7 @@ from tests.python.test_lock import (
     COMBINATIONS,
     X86,
     Resolved,
+    fewer,
     file,
     lock_of,
     locks,
@@ -65,11 +66,13 @@ def smallest_closed_set(lock: Lock, asked: list[str], combination: Combination) 
         found |= more
 
 
+@fewer
 @given(questions())
 def test_the_selection_is_the_smallest_closed_set(question: Question) -> None:
     assert set(names(select(*question))) == smallest_closed_set(*question)
 
 
+@fewer
 @given(questions())
 def test_the_selection_is_closed(question: Question) -> None:
     lock, _, combination = question
@@ -81,6 +84,7 @@ def test_the_selection_is_closed(question: Question) -> None:
                 assert edge.name in selected
 
 
+@fewer
 @given(questions(), st.data())
 def test_the_selection_is_monotone(question: Question, data: st.DataObject) -> None:
     lock, asked, combination = question
@@ -88,6 +92,7 @@ def test_the_selection_is_monotone(question: Question, data: st.DataObject) -> N
     assert {*select(lock, asked, combination)} <= {*select(lock, asked + more, combination)}
 
 
+@fewer
 @given(questions())
 def test_the_selection_is_idempotent(question: Question) -> None:
     lock, asked, combination = question
@@ -95,6 +100,7 @@ def test_the_selection_is_idempotent(question: Question) -> None:
     assert select(lock, [*asked, *names(selected)], combination) == selected
 
 
+@fewer
 @given(questions(), st.randoms())
 def test_the_selection_does_not_depend_on_order_or_repetition(
     question: Question, random: random.Random
@@ -104,6 +110,7 @@ def test_the_selection_does_not_depend_on_order_or_repetition(
     assert select(lock, iter(shuffled), combination) == select(lock, asked, combination)
 
 
+@fewer
 @given(locks, st.data())
 def test_a_selector_answers_alike_whatever_it_was_asked_before(lock: Lock, data: st.DataObject) -> None:
     combination = data.draw(st.sampled_from(lock.combinations))
@@ -112,6 +119,7 @@ def test_a_selector_answers_alike_whatever_it_was_asked_before(lock: Lock, data:
         assert selector.select(asked) == select(lock, asked, combination)
 
 
+@fewer
 @given(resolutions)
 def test_a_merged_lock_selects_what_each_resolution_alone_selects(made: tuple[list[str], Resolved]) -> None:
     requirements, resolved = made
@@ -122,6 +130,7 @@ def test_a_merged_lock_selects_what_each_resolution_alone_selects(made: tuple[li
         assert versions == [(each.name, each.version) for each in select(alone, requirements, combination)]
 
 
+@fewer
 @given(questions())
 def test_every_selected_wheel_is_the_best_there_is(question: Question) -> None:
     lock, _, combination = question
@@ -146,8 +155,15 @@ def test_extras_bring_their_edges_and_self_extras_too() -> None:
         package("app", "App[One,two]; extra == 'all'", "b; extra == 'one'", "c[x]; extra == 'two'"),
         *(package("b"), package("c", "d; extra == 'x'", "e; extra == 'y'"), package("d"), package("e")),
     )
-    assert names(select(lock, ["APP[All]"], X86)) == ["app", "b", "c", "d"]
-    assert names(select(lock, ["app"], X86)) == ["app"]
+    selector = Selector(lock, X86)
+    assert names(selector.select(["APP[All]"])) == ["app", "b", "c", "d"]
+    assert names(selector.select(["app"])) == ["app"]
+
+
+def test_an_extra_takes_nothing_away() -> None:
+    lock = lock_of(["a[x]"], package("a", "b; extra != 'x'", "c; extra == 'x'"), package("b"), package("c"))
+    assert names(select(lock, ["a[x]"], X86)) == ["a", "b", "c"]
+    assert names(select(lock_of(["d"], package("d", "e[none]"), package("e")), ["d"], X86)) == ["d", "e"]
 
 
 def test_cycles_are_fine() -> None:
@@ -175,6 +191,9 @@ def test_the_narrower_tag_and_then_the_higher_build_number_win() -> None:
     files = ["py3-none-any", "9-py3-none-any", "cp38-abi3-manylinux_2_17_x86_64", "cp312-cp312-linux_x86_64"]
     lock = lock_of(["a"], package("a", files=[*files, "cp312-cp312-manylinux_2_30_x86_64"]))
     assert select(lock, ["a"], X86)[0].file.name == "a-1.0-cp312-cp312-manylinux_2_30_x86_64.whl"
+    twofold = "cp312-cp312-manylinux_2_31_x86_64.manylinux_2_5_x86_64"
+    levels = package("a", files=[twofold, "cp312-cp312-manylinux_2_30_x86_64"])
+    assert select(lock_of(["a"], levels), ["a"], X86)[0].file.name == f"a-1.0-{twofold}.whl"
     builds = package("a", files=["py3-none-any", "9-py3-none-any", "10-py3-none-any", "10a-py3-none-any"])
     assert select(lock_of(["a"], builds), ["a"], X86)[0].file.name == "a-1.0-10a-py3-none-any.whl"
 

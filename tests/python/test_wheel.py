@@ -246,7 +246,7 @@ def test_names_may_be_spelt_as_the_standards_allow(tmp_path: Path) -> None:
     members = [
         Member(f"{record}/METADATA", b"Name: Demo.Pkg\n"),
         Member(f"{record}/WHEEL", WHEEL),
-        Member("Demo.Pkg-1.0.0.data/purelib/x.py", b"x"),
+        Member("demo_pkg-1.0.data/purelib/x.py", b"x"),
     ]
     rows = record_of(members).replace(INFO.encode(), record.encode())
     wheel = make_wheel(

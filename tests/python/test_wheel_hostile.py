@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambdabuild.errors import UserError
+from lambdabuild.errors import ExternalError, UserError
 from lambdabuild.python.wheel import install
 from tests.python.wheels import FILENAME, INFO, METADATA, WHEEL, Member, make_wheel, record_of, row
 
@@ -117,6 +117,7 @@ def test_a_file_system_that_folds_cases_cannot_mix_names_up(
         (b"", "is not in RECORD"),
         (b"demo/__init__.py\n", "broken RECORD"),
         (b'"demo', "broken RECORD"),
+        (b"x" * 200_000 + b",,", "broken RECORD"),
         (b"\xff\xfe", "damaged"),
         (record_of(BASE[1:]), "'demo/__init__.py' is not in RECORD"),
         (record_of([*BASE, Member("demo/gone.py")]), "'demo/gone.py' is in RECORD, but not in the wheel"),
@@ -126,6 +127,7 @@ def test_a_file_system_that_folds_cases_cannot_mix_names_up(
         (record_of(BASE).replace(b"sha256", b"sha512"), "is not what RECORD says"),
         (b"demo/__init__.py,,\n" + record_of(BASE[1:]), "has no sha256 in RECORD"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_record_that_does_not_fit_is_refused(tmp_path: Path, record: bytes | None, why: str) -> None:
     assert why in refusal(make_wheel(tmp_path, [GOOD], info={"RECORD": record}))
@@ -223,14 +225,18 @@ def test_a_file_that_is_longer_than_declared_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_entry_that_lies_before_the_file_is_refused(tmp_path: Path) -> None:
-    wheel = make_wheel(tmp_path, [GOOD])
+    first = Member(f"{INFO}/WHEEL", WHEEL)  # the one that is read first
+    wheel = make_wheel(tmp_path, [first, GOOD], info={"WHEEL": None})
     content = bytearray(wheel.read_bytes())
-    end = content.index(b"PK\x05\x06")
-    content[end + 16 : end + 20] = (int.from_bytes(content[end + 16 : end + 20], "little") + 9).to_bytes(
-        4, "little"
-    )
+    place = slice(content.index(b"PK\x05\x06") + 16, content.index(b"PK\x05\x06") + 20)
+    content[place] = (int.from_bytes(content[place], "little") + 9).to_bytes(4, "little")
     wheel.write_bytes(content)
     assert "damaged" in refusal(wheel)
+
+
+def test_a_wheel_that_cannot_be_read_is_not_called_hostile(tmp_path: Path) -> None:
+    with pytest.raises(ExternalError, match=f"cannot read {FILENAME}: No such file or directory"):
+        install(tmp_path / FILENAME, tmp_path / "tree")
 
 
 def _flip(content: bytearray, chance: random.Random) -> None:

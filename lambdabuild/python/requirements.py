@@ -27,7 +27,8 @@ def parse_requirement(text: str) -> Requirement:
         raise UserError(f"the requirement {_short(text)} has more than {_NESTING} brackets")
     try:
         requirement = Requirement(text)
-    except ValueError as error:  # InvalidRequirement, or a number of thousands of digits
+    # InvalidRequirement; in packaging 26.0 also others, for huge numbers and strings.
+    except (ValueError, SyntaxError) as error:
         raise UserError(
             f"{_short(text)} is not a requirement: {_reason(error)}",
             hint="write it as PEP 508 says, e.g. boto3[crt]>=1.34; python_version >= '3.12'",

@@ -143,6 +143,7 @@ def test_bytes_that_do_not_fit_the_lock_are_never_taken(project: Project) -> Non
     lock = (project.root / "python.lock").read_text()
     (line,) = [line for line in lock.splitlines() if "toolz-" in line]
     wrong = line.partition('sha256 = "')[0] + 'sha256 = "' + "0" * 64 + '" },'
+    project.build()
     project.write({"python.lock": lock.replace(line, wrong)})
     before = project.stored()
     ran = project.run("build", "//:image")

@@ -1,7 +1,9 @@
 """Starts images in Docker, where a daemon answers.
 
-The image goes in through `docker load` under a tag of its own, and is removed
-afterwards unless the daemon had it before. The container shares the network of
+The image goes in through `docker load`, or is taken from the daemon if it has it,
+under a tag of this run's own, which is removed afterwards: so an image that has
+another name stays, and one that other runs use as well goes with the last of them.
+The container shares the network of
 this machine, where the runtime API listens on 127.0.0.1; with Docker Desktop,
 whose containers run in a virtual machine, it reaches it as host.docker.internal.
 """
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import subprocess
 import sys
 import tempfile
@@ -49,12 +52,12 @@ class Docker:
     def started(
         self, image: RunnableImage, arguments: Sequence[str], env: Mapping[str, str], scratch: Path
     ) -> Iterator[subprocess.Popen[bytes]]:
-        name = f"lambdabuild-run-{uuid.uuid4().hex}"
+        name = f"lambdabuild-run-{os.getpid()}-{uuid.uuid4().hex}"
         gateway = ["--add-host", "host.docker.internal:host-gateway"]
         network = gateway if self._desktop else ["--network", "host"]
         user = [] if image.image.user else ["--user", f"{UID}:{UID}"]
         options = [*network, *user, *_LAMBDA_LIKE]
-        with _loaded(image, name) as reference, _environment(env, scratch) as variables:
+        with _tagged(image, name) as reference, _environment(env, scratch) as variables:
             options += variables
             # The entry point is given again, so that the arguments are all there is.
             options += ["--entrypoint", arguments[0]]
@@ -95,17 +98,15 @@ def _environment(env: Mapping[str, str], scratch: Path) -> Iterator[list[str]]:
 
 
 @contextlib.contextmanager
-def _loaded(image: RunnableImage, name: str) -> Iterator[str]:
-    """Yields what the daemon calls the image: its ID if it has it, else a new tag."""
-    if _docker("image", "inspect", image.image.config_digest).returncode == 0:
-        yield image.image.config_digest
-        return
+def _tagged(image: RunnableImage, name: str) -> Iterator[str]:
+    """Yields a new tag of the image in the daemon, which gets the image if it lacks it."""
     tag = f"{name}:latest"
     try:
-        _load(image, tag)
+        if _docker("image", "tag", image.image.config_digest, tag).returncode != 0:
+            _load(image, tag)
         yield tag
     finally:
-        _docker("image", "rm", tag)
+        _docker("image", "rm", "--force", tag)
 
 
 def _load(image: RunnableImage, tag: str) -> None:

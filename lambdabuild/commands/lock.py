@@ -2,62 +2,146 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from dataclasses import replace
+from pathlib import Path
 
 import click
 
 from lambdabuild.commands import options
-from lambdabuild.errors import ActionFailed
+from lambdabuild.errors import ActionFailed, Location, UserError
 from lambdabuild.evaluation import Question
 from lambdabuild.label import parse_pattern
 from lambdabuild.python.lock import Lock
 from lambdabuild.python.lock_file import FILE_NAME, parse_lock, print_lock
+from lambdabuild.python.lock_plan import Plan, plan_of, uncovered
+from lambdabuild.python.pin_files import read_pins
+from lambdabuild.python.pins import PinnedResolver, Pins
 from lambdabuild.python.platforms import Combination
-from lambdabuild.python.resolve import resolve
+from lambdabuild.python.relock import Upgrade, update
+from lambdabuild.python.resolve import PexResolver
+from lambdabuild.session import Session
 from lambdabuild.store.local import write_atomically
-from lambdabuild.third_party import Asked
+from lambdabuild.third_party import host_combination
 from lambdabuild.ui import Ui
+from lambdabuild.workspace import Workspace
 
 
 @click.command(short_help="Pin the third-party requirements in python.lock.")
 @click.option("--check", is_flag=True, help="Only tell whether python.lock still covers them; exit 1 if not.")
+@click.option(
+    "--upgrade",
+    metavar="NAME",
+    multiple=True,
+    help="Take the newest release of a package that fits, not the locked one; repeatable.",
+)
+@click.option("--upgrade-all", is_flag=True, help="Take the newest releases of all packages.")
+@click.option(
+    "--from",
+    "pins_file",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take the versions, and hashes, that uv.lock, pylock.toml or requirements.txt pins.",
+)
 @options.common
 @click.pass_obj
-def command(ui: Ui, check: bool, directory: str, configs: tuple[str, ...], as_json: bool) -> None:
+def command(
+    ui: Ui,
+    check: bool,
+    upgrade: tuple[str, ...],
+    upgrade_all: bool,
+    pins_file: Path | None,
+    directory: str,
+    configs: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Resolve the third-party requirements of all targets, and write python.lock.
 
     They are resolved with pex, for every combination of Python, C library and
     platform that occurs. The lock holds names and hashes of files, and no hosts.
+
+    What is locked stays as it is, whatever the index has by now, until a
+    requirement or --upgrade asks for something else.
     """
+    if sum(map(bool, (check, upgrade or upgrade_all, pins_file))) > 1:
+        raise click.UsageError("--check, --upgrade and --from exclude one another")
     where = options.place(directory, configs)
     session = options.session(where, ui)
-    everything = Question((parse_pattern("//..."),), without_lock=True)
-    wanted = _wanted(session.evaluate(everything).asked)
+    plan = _plan(session)
     path = where.workspace.root / FILE_NAME
+    lock = _read(path, anew=upgrade_all)
     if check:
-        _check(parse_lock(path.read_bytes()) if path.is_file() else Lock.of((), (), ()), wanted)
+        _check(lock, plan)
         ui.note(f"{FILE_NAME} covers all requirements")
         return
-    lock = resolve(wanted, session.index.size_of, progress=lambda each: ui.note(f"resolving for {each}"))
-    data = print_lock(lock)
+    resolver = PexResolver(session.index, host=_host, known=lock, environ=_environ(where.workspace))
+    if pins_file:
+        made = _taken_over(read_pins(pins_file), lock, plan, resolver, ui)
+    else:
+        upgraded = Upgrade.of(upgrade, lock, everything=upgrade_all)
+        made = update(lock, plan, resolver, upgrade=upgraded, say=ui.note)
+    data = print_lock(made)
     if not path.is_file() or path.read_bytes() != data:
         write_atomically(path, data, path.parent)
     if as_json:
-        ui.document({"file": FILE_NAME, "packages": len(lock.packages)})
+        ui.document({"file": FILE_NAME, "packages": len(made.packages)})
     else:
-        ui.result(f"{FILE_NAME}: {len(lock.packages)} packages for {len(lock.requirements)} requirements")
+        ui.result(f"{FILE_NAME}: {len(made.packages)} packages for {len(made.requirements)} requirements")
 
 
-def _wanted(asked: Iterable[Asked]) -> dict[Combination, set[str]]:
-    wanted: dict[Combination, set[str]] = {}
-    for each in asked:
-        wanted.setdefault(each.combination, set()).update(each.requirements)
-    return wanted
+def _plan(session: Session) -> Plan:
+    """Returns what the lock has to cover."""
+    answer = session.evaluate(Question((parse_pattern("//..."),), without_lock=True))
+    return plan_of(answer.asked, answer.asked_builds, _extra_combinations(session.workspace))
 
 
-def _check(lock: Lock, wanted: dict[Combination, set[str]]) -> None:
+def _extra_combinations(workspace: Workspace) -> list[Combination]:
+    try:
+        return [Combination.parse(text) for text in workspace.list("python.combinations")]
+    except UserError as error:
+        raise error.located(Location(workspace.origins["python.combinations"])) from None
+
+
+def _read(path: Path, *, anew: bool) -> Lock:
+    """Returns the lock that is there; nothing of one that cannot be read, if it is made `anew`."""
+    if not path.is_file():
+        return Lock.of((), (), ())
+    try:
+        return parse_lock(path.read_bytes())
+    except UserError:
+        if anew:
+            return Lock.of((), (), ())
+        raise
+
+
+def _taken_over(pins: Pins, lock: Lock, plan: Plan, resolver: PexResolver, ui: Ui) -> Lock:
+    """Returns a lock with the versions that are pinned; of `lock` only build requirements stay."""
+    for note in pins.notes:
+        ui.note(note)
+    pinned = PinnedResolver(resolver, pins)
+    made = update(replace(lock, packages=()), plan, pinned, say=ui.note)
+    if pinned.unpinned:
+        ui.note(f"{pins.file} does not pin {', '.join(sorted(pinned.unpinned))}")
+    return made
+
+
+def _host() -> Combination | None:
+    """Returns what the Python that runs this is, or None where that is no system of Lambda's."""
+    try:
+        return host_combination()
+    except UserError:
+        return None
+
+
+def _environ(workspace: Workspace) -> dict[str, str] | None:
+    """Returns the environment of a process that asks the index of the workspace, as pip does."""
+    index = workspace.text("python.index")
+    return {**os.environ, "PIP_INDEX_URL": index} if index else None
+
+
+def _check(lock: Lock, plan: Plan) -> None:
     """Raises ActionFailed, which is exit 1, for what the lock does not cover."""
-    missing = [str(each) for each in sorted(wanted) if each not in lock.combinations]
-    missing += lock.uncovered(text for texts in wanted.values() for text in texts)
+    missing, reasons = uncovered(lock, plan)
     if missing:
-        raise ActionFailed(f"{FILE_NAME} does not cover {', '.join(missing)}", hint="lambdabuild lock")
+        what = f"{FILE_NAME} does not cover {', '.join(missing)}"
+        raise ActionFailed(what, hint="lambdabuild lock", details=reasons)

@@ -2,8 +2,6 @@
 
 A lock is a value in one canonical form: what `of` makes is normalised, sorted and
 consistent, so equal locks are equal files (lock_file prints and parses them).
-It names files, never hosts: a file may come from any index, and counts only with
-its sha256.
 
 Absent: resolving. Another tool does that once for each combination, and
 `Lock.merged` puts the results together.
@@ -11,107 +9,18 @@ Absent: resolving. Another tool does that once for each combination, and
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from lambdabuild.errors import UserError
+from lambdabuild.python.build_lock import BuildLock
+from lambdabuild.python.locked import LockedFile, LockedPackage
 from lambdabuild.python.platforms import Combination
-from lambdabuild.python.requirements import extras_in_marker, normalised
+from lambdabuild.python.requirements import normalised
 
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,254}", re.ASCII)
-_SDISTS = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
-_LARGEST = 1 << 40  # bytes of a file
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class LockedFile:
-    """A wheel or a source distribution. size: bytes; sha256: 64 lower-case hex digits."""
-
-    name: str
-    size: int
-    sha256: str
-
-    @classmethod
-    def of(cls, name: str, size: int, sha256: str) -> LockedFile:
-        """Returns the file; raises UserError for what is no distribution, size or hash."""
-        if not _FILE_NAME.fullmatch(name) or not name.endswith((".whl", *_SDISTS)):
-            raise UserError(f"{name!r} is not the file name of a wheel or a source distribution")
-        if not 0 < size <= _LARGEST:
-            raise UserError(f"{size} is not a size of {name} in bytes")
-        if not re.fullmatch("[0-9a-f]{64}", sha256, re.ASCII):
-            raise UserError(f"the sha256 of {name} is not 64 lower-case hex digits")
-        return cls(name, size, sha256)
-
-    @property
-    def is_wheel(self) -> bool:
-        return self.name.endswith(".whl")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockedPackage:
-    """One version of a package.
-
-    name, version: normalised (PEP 503, PEP 440).
-    requires:      its requirements in normal form, sorted, with markers and extras.
-    extras:        those it provides that bring nothing, so that `requires` does not
-                   show them (moto[sqs]); normalised, sorted.
-    files:         sorted by name; at least one.
-    combinations:  for which this entry holds, sorted; empty means all of the lock's.
-    """
-
-    name: str
-    version: str
-    files: tuple[LockedFile, ...]
-    requires: tuple[str, ...] = ()
-    extras: tuple[str, ...] = ()
-    combinations: tuple[Combination, ...] = ()
-
-    @classmethod
-    def of(
-        cls,
-        name: str,
-        version: str,
-        files: Iterable[LockedFile],
-        *,
-        requires: Iterable[str] = (),
-        extras: Iterable[str] = (),
-        combinations: Iterable[Combination] = (),
-    ) -> LockedPackage:
-        """Returns the package in canonical form; raises UserError for what is malformed."""
-        _check_name(name, "a package")
-        name, version = canonicalize_name(name), _version(name, version)
-        edges = tuple(sorted({normalised(text) for text in requires}))
-        provided = {_check_name(extra, "an extra") for extra in extras}
-        held = tuple(sorted(set(files)))
-        if not held:
-            raise UserError(f"{name} {version} has no files")
-        for one, other in pairwise(held):
-            if one.name == other.name:
-                raise UserError(f"{one.name} is there twice, with different size or sha256")
-        for file in held:
-            _check_belongs(file, name, version)
-        return cls(
-            name=name,
-            version=version,
-            files=held,
-            requires=edges,
-            extras=tuple(sorted(provided - _mentioned(edges))),
-            combinations=tuple(sorted(set(combinations))),
-        )
-
-    @property
-    def provides(self) -> frozenset[str]:
-        """The extras that can be asked for."""
-        return frozenset({*self.extras, *_mentioned(self.requires)})
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.version}"
+__all__ = ["BuildLock", "Lock", "LockedFile", "LockedPackage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +31,13 @@ class Lock:
     requirements: that it was resolved for, in normal form, sorted.
     packages:     by name, version and combinations; for each name and combination
                   there is at most one.
+    builds:       by their requirements, which are all different.
     """
 
     combinations: tuple[Combination, ...]
     requirements: tuple[str, ...]
     packages: tuple[LockedPackage, ...]
+    builds: tuple[BuildLock, ...] = ()
 
     @classmethod
     def of(
@@ -134,19 +45,24 @@ class Lock:
         combinations: Iterable[Combination],
         requirements: Iterable[str],
         packages: Iterable[LockedPackage],
+        builds: Iterable[BuildLock] = (),
     ) -> Lock:
         """Returns the lock in canonical form; raises UserError for contradictions."""
         every = tuple(sorted(set(combinations)))
         held = [replace(each, combinations=_brief(each, every)) for each in packages]
         held.sort(key=lambda each: (each.name, Version(each.version), each.combinations))
-        lock = cls(every, tuple(sorted({normalised(text) for text in requirements})), tuple(held))
+        covered = tuple(sorted({normalised(text) for text in requirements}))
+        lock = cls(every, covered, tuple(held), _sorted_builds(builds))
         for combination in every:
             lock.at(combination)
         return lock
 
     @classmethod
     def merged(
-        cls, requirements: Iterable[str], resolved: Mapping[Combination, Iterable[LockedPackage]]
+        cls,
+        requirements: Iterable[str],
+        resolved: Mapping[Combination, Iterable[LockedPackage]],
+        builds: Iterable[BuildLock] = (),
     ) -> Lock:
         """Returns one lock of what was resolved for each combination on its own.
 
@@ -164,10 +80,11 @@ class Lock:
                 requires=requires,
                 extras={extra for _, each in group for extra in each.extras},
                 combinations=[combination for combination, _ in group],
+                build=max(each.build for _, each in group),  # none, for those that have a wheel
             )
             for (name, version, requires), group in groups.items()
         )
-        return cls.of(resolved, requirements, entries)
+        return cls.of(resolved, requirements, entries, builds)
 
     def at(self, combination: Combination) -> dict[str, LockedPackage]:
         """Returns name -> package for one combination, which must be one of the lock's."""
@@ -180,12 +97,33 @@ class Lock:
             found[each.name] = each
         return found
 
+    def serving(self, combination: Combination) -> Combination | None:
+        """Returns the lock's combination whose packages run on `combination`, the nearest, or None.
+
+        Wheels for a C library run on all later ones of its series, so that is the
+        one with the greatest version which is not above.
+        """
+        return max((each for each in self.combinations if each.serves(combination)), default=None)
+
     def uncovered(self, requirements: Iterable[str]) -> tuple[str, ...]:
         """Returns those of `requirements`, in normal form and sorted, that it was not resolved for.
 
         Nothing is resolved: they must be the same in normal form.
         """
         return tuple(sorted({normalised(text) for text in requirements} - {*self.requirements}))
+
+    def build(self, requires: Iterable[str]) -> BuildLock:
+        """Returns what the build requirements `requires` were resolved to.
+
+        Raises UserError if they were not: they must be the same in normal form.
+        """
+        wanted = tuple(sorted({normalised(text) for text in requires}))
+        for each in self.builds:
+            if each.requires == wanted:
+                return each
+        raise UserError(
+            f"python.lock does not cover the build requirements {', '.join(wanted)}", hint="lambdabuild lock"
+        )
 
 
 def _brief(package: LockedPackage, every: tuple[Combination, ...]) -> tuple[Combination, ...]:
@@ -196,31 +134,9 @@ def _brief(package: LockedPackage, every: tuple[Combination, ...]) -> tuple[Comb
     return () if package.combinations == every else package.combinations
 
 
-def _check_name(text: str, what: str) -> str:
-    """Returns `text` normalised."""
-    if not _NAME.fullmatch(text):
-        raise UserError(f"{text!r} is not the name of {what}")
-    return canonicalize_name(text)
-
-
-def _version(name: str, text: str) -> str:
-    try:
-        return str(Version(text))
-    except (InvalidVersion, ValueError):  # ValueError: a number of thousands of digits
-        raise UserError(f"{text[:80]!r} is not a version of {name}") from None
-
-
-def _check_belongs(file: LockedFile, name: str, version: str) -> None:
-    """Source distributions are not checked: old ones are named in too many ways."""
-    if not file.is_wheel:
-        return
-    try:
-        its_name, its_version, _, _ = parse_wheel_filename(file.name)
-    except (InvalidWheelFilename, ValueError):
-        raise UserError(f"{file.name!r} is not the file name of a wheel") from None
-    if its_name != name or its_version != Version(version):
-        raise UserError(f"{file.name} is not a wheel of {name} {version}")
-
-
-def _mentioned(requires: Iterable[str]) -> set[str]:
-    return {extra for text in requires for extra in extras_in_marker(text)}
+def _sorted_builds(builds: Iterable[BuildLock]) -> tuple[BuildLock, ...]:
+    held: dict[tuple[str, ...], BuildLock] = {}
+    for each in builds:
+        if held.setdefault(each.requires, each) != each:
+            raise UserError(f"the build requirements {each} are locked twice, and not to the same")
+    return tuple(held[requires] for requires in sorted(held))

@@ -83,6 +83,13 @@ class Combination:
     def _order(self) -> tuple[tuple[int, ...], str, int, str]:
         return self.version, *self.libc_version, self.platform
 
+    def serves(self, asked: Combination) -> bool:
+        """Returns whether what is resolved for this one runs on `asked`: the same, or a newer C library."""
+        series, minor = self.libc_version
+        other_series, other_minor = asked.libc_version
+        same = (self.python, self.platform, series) == (asked.python, asked.platform, other_series)
+        return same and minor <= other_minor
+
     @property
     def version(self) -> tuple[int, int]:
         """Of Python: (3, 12)."""

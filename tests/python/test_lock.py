@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -11,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lambdabuild.digest import encode
 from lambdabuild.errors import UserError
-from lambdabuild.python.lock import Lock, LockedFile, LockedPackage
+from lambdabuild.python.lock import BuildLock, Lock, LockedFile, LockedPackage
 from lambdabuild.python.platforms import Combination
 
 COMBINATIONS = (
@@ -103,7 +105,22 @@ seed, which is ten times faster than drawing every part.
 fewer = settings(max_examples=settings().max_examples // 2)
 """For laws about locks, which take long to make."""
 
-locks: st.SearchStrategy[Lock] = resolutions.map(lambda made: Lock.merged(*made))
+
+def _build(random: random.Random, count: int) -> BuildLock:
+    names = random.sample(_NAMES, count)
+    packages = [package(name, *random.sample(_NAMES, 1), files=random.sample(_TAGS, 3)) for name in names]
+    return BuildLock.of([f"{name}{random.choice(_SPECIFIERS)}" for name in names[:2]], packages)
+
+
+build_locks: st.SearchStrategy[BuildLock] = st.builds(
+    _build, st.integers(0, 1 << 32).map(random.Random), st.integers(1, len(_NAMES))
+)
+
+locks: st.SearchStrategy[Lock] = st.builds(
+    lambda made, builds: Lock.merged(made[0], made[1], builds),
+    resolutions,
+    st.lists(build_locks, max_size=2, unique_by=lambda build: build.requires),
+)
 
 
 # --- laws --------------------------------------------------------------------
@@ -148,7 +165,69 @@ def test_a_lock_does_not_depend_on_the_order_of_its_parts(lock: Lock, random: ra
         )
         for each in random.sample(lock.packages, len(lock.packages))
     ]
-    assert Lock.of(lock.combinations[::-1], shuffled(lock.requirements), packages) == lock
+    builds = [
+        BuildLock.of(shuffled(each.requires), random.sample(each.packages, len(each.packages)))
+        for each in random.sample(lock.builds, len(lock.builds))
+    ]
+    assert Lock.of(lock.combinations[::-1], shuffled(lock.requirements), packages, builds) == lock
+
+
+@fewer
+@given(build_locks)
+def test_a_build_lock_comes_back_from_its_document(build: BuildLock) -> None:
+    document = build.document()
+    assert BuildLock.from_document(document) == build
+    assert BuildLock.from_document(json.loads(encode(document))) == build
+
+
+@given(build_locks, st.data())
+def test_no_part_of_a_build_lock_s_document_can_be_left_out_or_be_another(
+    build: BuildLock, data: st.DataObject
+) -> None:
+    document = json.loads(encode(build.document()))
+    place = document
+    while isinstance(place, dict | list) and place:
+        above, key = (
+            place,
+            data.draw(st.sampled_from([*(place if isinstance(place, dict) else range(len(place)))])),
+        )
+        place = above[key]
+    above[key] = data.draw(st.sampled_from([None, True, 0, "", {}, [[]], -1.5]))
+    with pytest.raises(UserError):
+        BuildLock.from_document(document)
+
+
+def test_a_build_lock_is_found_by_its_requirements_however_they_are_written() -> None:
+    build = BuildLock.of(["hatchling>=1", "hatch-vcs"], [package("hatchling"), package("hatch-vcs")])
+    lock = Lock.of([X86], [], [], [build, build])
+    assert lock.builds == (build,)
+    assert lock.build(["Hatch_VCS", "hatchling >= 1"]) == build
+    with pytest.raises(UserError, match="does not cover the build requirements hatchling, wheel") as caught:
+        lock.build(["wheel", "hatchling"])
+    assert caught.value.hint == "lambdabuild lock"
+
+
+# --- which systems a lock serves ---------------------------------------------
+
+
+def test_a_lock_serves_newer_c_libraries_of_the_series_and_nothing_else() -> None:
+    def combination(python: str, libc: str, platform: str = "linux/amd64") -> Combination:
+        return Combination.of(python, libc, platform)
+
+    old, new = combination("3.12", "glibc 2.9"), combination("3.12", "glibc 2.28")
+    lock = Lock.of([old, new, combination("3.12", "musl 1.1")], [], [])
+    assert lock.serving(old) == old
+    assert lock.serving(combination("3.12", "glibc 2.27")) == old
+    assert lock.serving(combination("3.12", "glibc 2.28")) == new
+    assert lock.serving(combination("3.12", "glibc 2.100")) == new
+    assert lock.serving(combination("3.12", "musl 1.2")) == combination("3.12", "musl 1.1")
+    for other in (
+        combination("3.12", "glibc 2.8"),
+        combination("3.11", "glibc 2.28"),
+        combination("3.12", "glibc 2.28", "linux/arm64"),
+        combination("3.12", "musl 1.0"),
+    ):
+        assert lock.serving(other) is None
 
 
 @fewer
@@ -211,6 +290,18 @@ def test_an_extra_without_requirements_is_kept_and_one_with_them_is_seen() -> No
         (lambda: LockedPackage.of("a", "1", [file("a-1-any.whl")]), "not the file name of a wheel"),
         (lambda: LockedPackage.of("a", "1", [file("a-1.zip", 1), file("a-1.zip", 2)]), "there twice"),
         (lambda: LockedPackage.of("a", "1", [file("a-1.zip")], extras=["x]"]), "not the name of an extra"),
+        (
+            lambda: BuildLock.of([], [package("a"), package("a", version="2")]),
+            "both a 1.0 and a 2 are locked",
+        ),
+        (
+            lambda: BuildLock.of([], [LockedPackage.of("a", "1", [file("a-1.zip")], build=["b"])]),
+            "built from sources",
+        ),
+        (
+            lambda: Lock.of([], [], [], [BuildLock.of(["a"], [package("a")]), BuildLock.of(["a"], [])]),
+            "the build requirements a are locked twice",
+        ),
         (lambda: lock_of(["a>"], package("a")), "is not a requirement"),
         (lambda: lock_of([], package("a"), package("a", version="2")), "both a 1.0 and a 2 are locked"),
         (

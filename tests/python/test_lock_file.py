@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lambdabuild.errors import UserError
-from lambdabuild.python.lock import Lock, LockedPackage
+from lambdabuild.python.lock import BuildLock, Lock, LockedPackage
 from lambdabuild.python.lock_file import HEADER, parse_lock, print_lock
 from tests.python.test_lock import ARM, X86, fewer, file, lock_of, locks, package
 
@@ -42,6 +42,31 @@ combinations = [
 files = [
     { name = "boto3-1.34.0-py3-none-any.whl", size = 7, sha256 = "SHA" },
 ]
+
+[[package]]
+name = "six"
+version = "1.0"
+build = [
+    "setuptools>=40.8.0",
+]
+files = [
+    { name = "six-1.0.tar.gz", size = 3, sha256 = "SIX" },
+]
+
+[[build]]
+requires = [
+    "setuptools>=40.8.0",
+]
+
+[[build.package]]
+name = "setuptools"
+version = "80.1"
+requires = [
+    "wheel; extra == \\"core\\"",
+]
+files = [
+    { name = "setuptools-80.1-py3-none-any.whl", size = 1, sha256 = "TOOLS" },
+]
 """
 
 
@@ -55,8 +80,13 @@ def golden() -> tuple[Lock, bytes]:
         extras=["all", "crt"],
         combinations=[ARM],
     )
-    lock = lock_of(["boto3>=1.34", "tomli; python_version<'3.11'"], boto3, at=[ARM, X86])
-    return lock, GOLDEN.replace("SHA", wheel.sha256).encode()
+    sdist = file("six-1.0.tar.gz", 3)
+    six = LockedPackage.of("six", "1.0", [sdist], build=["Setuptools >= 40.8.0"])
+    setuptools = package("setuptools", "wheel; extra == 'core'", version="80.1")
+    build = BuildLock.of(["setuptools>=40.8.0"], [setuptools])
+    lock = Lock.of([ARM, X86], ["boto3>=1.34", "tomli; python_version<'3.11'"], [six, boto3], [build])
+    text = GOLDEN.replace("SHA", wheel.sha256).replace("SIX", sdist.sha256)
+    return lock, text.replace("TOOLS", setuptools.files[0].sha256).encode()
 
 
 TEXT = golden()[1].decode()
@@ -89,7 +119,9 @@ def test_a_lock_is_toml_with_one_comment_and_one_entry_a_line(lock: Lock) -> Non
     document = tomli.loads(text)
     assert [table["name"] for table in document.get("package", [])] == [each.name for each in lock.packages]
     assert document["requirements"] == sorted(document["requirements"])
-    assert text.count("sha256") == sum(len(each.files) for each in lock.packages)
+    built = [each for build in lock.builds for each in build.packages]
+    assert text.count("sha256") == sum(len(each.files) for each in (*lock.packages, *built))
+    assert [table["requires"] for table in document.get("build", [])] == [[*b.requires] for b in lock.builds]
 
 
 @fewer
@@ -175,7 +207,14 @@ FILE_LINE = next(number for number, line in enumerate(TEXT.splitlines(), 1) if "
         ("size = 7", "size = 7, url = 'x'", FILE_LINE, "unknown key 'url'"),
         ("boto3-1.34.0-py3", "evil/boto3-1.34.0-py3", FILE_LINE, "not the file name"),
         ("boto3-1.34.0-py3", "boto3-1.35.0-py3", 12, "not a wheel of boto3 1.34.0"),
-        ("[[package]]", "[package]", 1, "package must be an array"),
+        ('[[package]]\nname = "boto3', '[[other]]\nname = "boto3', 1, "unknown key 'other'"),
+        ('"setuptools>=40.8.0",\n]\nfiles', '"setuptools>"]\nfiles', 33, "not a requirement"),
+        ('[[build]]\nrequires = [\n    "s', '[[build]]\nrequires = [\n    ">', 41, "not a requirement"),
+        ("[[build]]", "[[build]]\nname = 3", 40, "unknown key 'name'"),
+        ("[[build.package]]", "[[build.package]]\nbuild = []", 45, "unknown key 'build'"),
+        ("setuptools-80.1", "setuptools-80.2", 44, "not a wheel of setuptools 80.1"),
+        ('"80.1"', "80.1", 46, "version must be a string"),
+        ("[[build.package]]", "[build.package]", 39, "package must be an array"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(old: str, new: str, line: int, message: str) -> None:
@@ -192,6 +231,20 @@ def test_a_contradiction_is_found_where_it_is_said_again() -> None:
     again = data.rindex("[[package]]")
     with pytest.raises(UserError, match=r"both a 1\.0 and a 1\.0 are locked") as caught:
         parse_lock((data + "\n" + data[again:]).encode())
+    assert caught.value.at is not None
+    assert caught.value.at.line == data.count("\n") + 2
+
+
+def test_build_requirements_that_are_locked_twice_are_found_where_they_are_said_again() -> None:
+    data = print_lock(golden()[0]).decode()
+    again = data.replace("80.1", "80.2")[data.rindex("[[build]]") :]
+    with pytest.raises(UserError, match="locked twice") as caught:
+        parse_lock((data + "\n" + again).encode())
+    assert caught.value.at is not None
+    assert caught.value.at.line == data.count("\n") + 2
+    more = data.rindex("[[build.package]]")
+    with pytest.raises(UserError, match=r"both setuptools 80\.1 and setuptools 80\.2") as caught:
+        parse_lock((data + "\n" + data.replace("80.1", "80.2")[more:]).encode())
     assert caught.value.at is not None
     assert caught.value.at.line == data.count("\n") + 2
 

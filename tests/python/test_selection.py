@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
+from packaging.tags import sys_tags
 from packaging.utils import parse_wheel_filename
 
 from lambdabuild.errors import UserError
-from lambdabuild.python.lock import Lock, LockedPackage
+from lambdabuild.python.lock import BuildLock, Lock, LockedPackage
 from lambdabuild.python.platforms import Combination, marker_environment, tags
-from lambdabuild.python.selection import LockedWheel, Selector, select
+from lambdabuild.python.selection import LockedWheel, Selector, select, select_for_host
 from tests.python.test_lock import (
     ARM,
     COMBINATIONS,
@@ -239,6 +240,55 @@ def test_a_combination_that_was_not_locked_is_refused() -> None:
     ) as caught:
         select(lock_of(["a"], package("a")), ["a"], ARM)
     assert caught.value.hint == "lambdabuild lock"
+    assert caught.value.details == ("it was resolved for python 3.12, glibc 2.34, linux/amd64",)
+
+
+def test_a_newer_c_library_gets_what_was_resolved_for_the_older_one() -> None:
+    newer = Combination.of("3.12", "glibc 2.100", "linux/amd64")
+    files = ["cp312-cp312-manylinux_2_34_x86_64", "cp312-cp312-manylinux_2_35_x86_64"]
+    lock = lock_of(["a"], package("a", files=files))
+    assert select(lock, ["a"], newer) == select(lock, ["a"], X86)
+
+
+# --- build environments ------------------------------------------------------
+
+
+def test_the_host_gets_its_own_wheels_of_a_build_environment() -> None:
+    own = str(next(tag for tag in sys_tags() if tag.platform != "any"))
+    build = BuildLock.of(
+        ["a[x]", "never; python_version < '3'"],
+        [
+            package("a", "b; extra == 'x'", "c; extra == 'y'", "never; sys_platform == 'none'", "d"),
+            package("b", files=["py3-none-any", own, "cp310-cp310-win32"]),
+            package("c"),
+            package("d", files=["py2.py3-none-any"]),
+        ],
+    )
+    files = [each.file.name for each in select_for_host(build)]
+    assert files == ["a-1.0-py3-none-any.whl", f"b-1.0-{own}.whl", "d-1.0-py2.py3-none-any.whl"]
+    assert select_for_host(BuildLock.of([], [])) == ()
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (BuildLock.of(["a"], []), "has no a for the Python"),
+        (BuildLock.of(["a>=2"], [package("a")]), r"a 1\.0, and \[build-system\] requires a>=2"),
+        (BuildLock.of(["a[x]"], [package("a")]), "no extra 'x'"),
+        (
+            BuildLock.of(["a"], [package("a", files=["cp310-cp310-win32"])]),
+            r"no wheel of a 1\.0 fits the Python",
+        ),
+        (
+            BuildLock.of(["a"], [LockedPackage.of("a", "1", [file("a-1.zip")])]),
+            "a 1 has no wheel, and build requirements need wheels",
+        ),
+    ],
+)
+def test_a_build_environment_that_cannot_be_says_why(build: BuildLock, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        select_for_host(build)
+    assert caught.value.hint
 
 
 def test_no_matching_wheel_names_the_package_the_combination_and_the_nearest_wheels() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lambdabuild.action import ActionResult, Made, ReadyAction, Tool, ToolCall
 from lambdabuild.digest import Digest
+from lambdabuild.errors import LambdaBuildError
 from lambdabuild.store import ContentStore
 from lambdabuild.store.local import disk_errors, remove_tree
 from lambdabuild.tree import FileNode
@@ -17,7 +18,9 @@ from lambdabuild.tree import FileNode
 class LocalExecutor:
     """An Executor with no sandbox: the bundled tools read only what `contents` gives them.
 
-    scratch: a directory on the store's file system, so that outputs are moved, not copied.
+    scratch:     a directory on the store's file system, so that outputs are moved, not copied.
+    keep_failed: whether the directory of an action that fails stays, and its error says where.
+                 The store sweeps it up after a day.
     """
 
     name = "local"
@@ -28,22 +31,34 @@ class LocalExecutor:
         store: ContentStore,
         contents: Callable[[Digest], Iterable[bytes]],
         scratch: Path,
+        *,
+        keep_failed: bool = False,
     ) -> None:
         self._tools = tools
         self._store = store
         self._contents = contents
         self._scratch = scratch
+        self._keep_failed = keep_failed
 
     def execute(self, action: ReadyAction, check: Callable[[], None]) -> ActionResult:
         started = time.monotonic()
         with disk_errors(self._scratch):
             scratch = Path(tempfile.mkdtemp(prefix=f"{action.tool}-", dir=self._scratch))
-            try:
+        kept = False
+        try:
+            with disk_errors(self._scratch):
                 call = ToolCall(action.params, action.inputs, action.platform, self._contents, scratch, check)
                 made = self._tools[action.tool].run(call)
                 outputs = {name: self._keep(made[name]) for name in action.outputs}
-            finally:
-                remove_tree(scratch)
+        except LambdaBuildError as error:
+            kept = self._keep_failed
+            if kept:
+                error.details = (*error.details, f"its directory was kept: {scratch}")
+            raise
+        finally:
+            if not kept:
+                with disk_errors(self._scratch):
+                    remove_tree(scratch)
         return ActionResult(outputs, time.monotonic() - started, self.name)
 
     def _keep(self, made: Made) -> FileNode:

@@ -8,6 +8,7 @@ that a version stands for).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lambdabuild.action import Tool
@@ -15,19 +16,29 @@ from lambdabuild.tools.fetch import FetchTool
 from lambdabuild.tools.host_python import HostPythonTool
 from lambdabuild.tools.image import ImageTool
 from lambdabuild.tools.layer import LayerTool
+from lambdabuild.tools.wheel import WheelTool
 from lambdabuild.tools.wheels import WheelsTool
 from lambdabuild.tools.write import WriteTool
 
 if TYPE_CHECKING:
     from lambdabuild.python.index import Index
 
-KINDS = (LayerTool, ImageTool, HostPythonTool, WriteTool, WheelsTool, FetchTool)
+KINDS = (LayerTool, ImageTool, HostPythonTool, WriteTool, WheelsTool, FetchTool, WheelTool)
 
 
-def all_tools(index: Callable[[], Index]) -> Mapping[str, Tool]:
-    """Returns the tools by name. index: gives the package index, when something is fetched."""
+PER_PLATFORM = frozenset({"host_python", "image"})
+"""Names of the tools whose outputs depend on the platform; those of the others are made once for all."""
+
+
+def all_tools(index: Callable[[], Index], environments: Path) -> Mapping[str, Tool]:
+    """Returns the tools by name.
+
+    index:        gives the package index, when something is fetched.
+    environments: where the environments of builds are kept.
+    """
     plain: tuple[Tool, ...] = (LayerTool(), ImageTool(), HostPythonTool(), WriteTool(), WheelsTool())
-    return {tool.name: tool for tool in (*plain, FetchTool(index))}
+    tools: tuple[Tool, ...] = (*plain, FetchTool(index), WheelTool(environments, index))
+    return {tool.name: tool for tool in tools}
 
 
 def tool_version(name: str) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from lambdabuild.action import Made, ToolCall
+from lambdabuild.errors import UserError
 from lambdabuild.oci.image import Image
 from lambdabuild.oci.layer import Layer
 from lambdabuild.tools.wheels import check_same
@@ -24,7 +25,8 @@ class ImageTool:
 
     Inputs: `base/manifest.json` and `base/config.json` (none for an image on
     scratch), `layers/NNN.json` in the order in which they lie on it, and
-    `wheels/NNN.json`, the listings of the layers that hold wheels.
+    `wheels/NNN.json`, the listings of the layers that hold wheels. The param
+    `places` lists declared files where wheels go as well.
     """
 
     name = "image"
@@ -40,9 +42,10 @@ class ImageTool:
             image = Image.scratch(call.platform)
         paths = sorted(path for path in call.inputs if path.startswith("layers/"))
         layers = [Layer.from_json(read(path)) for path in paths]
-        _check_wheels(json.loads(read(path)) for path in sorted(call.inputs) if path.startswith("wheels/"))
-        image = image.append(layers, [CREATED_BY] * len(layers))
         settings = dict(cast("Mapping[str, Any]", call.params))
+        listings = (json.loads(read(path)) for path in sorted(call.inputs) if path.startswith("wheels/"))
+        _check_wheels(listings, settings.pop("places", ()))
+        image = image.append(layers, [CREATED_BY] * len(layers))
         python_path = settings.pop("python_path")
         # Lambda's bootstrap puts /opt/python on the path itself, but only while PYTHONPATH is unset.
         if python_path and "LAMBDA_RUNTIME_DIR" not in image.env:
@@ -51,9 +54,15 @@ class ImageTool:
         return {MANIFEST: Made(image.manifest), CONFIG: Made(image.config)}
 
 
-def _check_wheels(listings: Iterable[Mapping[str, list[str]]]) -> None:
-    """Raises UserError where wheels of different layers want one place."""
+def _check_wheels(listings: Iterable[Mapping[str, list[str]]], places: Iterable[str]) -> None:
+    """Raises UserError where wheels of different layers want one place, or a wheel and a declared file."""
     seen: dict[str, list[str]] = {}
     for listing in listings:
         for place, entry in listing.items():
             check_same(place, seen.setdefault(place, entry), entry)
+    for place in places:
+        if place in seen:
+            raise UserError(
+                f"two things want to be at /{place} in the image: {seen[place][0]} and a declared file",
+                hint="give the file another place, or drop the package",
+            )

@@ -1,46 +1,53 @@
 """wheels: wheel files -> one layer with what they install, at the place of Python packages.
 
-Inputs are the wheels under their own file names. Beside the layer comes a
-listing of its files, so that wheels of different layers that want one place
+Inputs are published wheels under their own file names, and those that the wheel
+tool made as `built/<project>.whl`: their names are inside. Beside the layer comes
+a listing of its files, so that wheels of different layers that want one place
 are found when an image is put together.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 
 from lambdabuild.action import Made, ToolCall
-from lambdabuild.digest import CHUNK, Digest, Hasher
-from lambdabuild.errors import UserError
-from lambdabuild.oci.layer import File, write_layer
-from lambdabuild.tools.layer import BLOB, DESCRIPTOR
+from lambdabuild.digest import Digest, Hasher
+from lambdabuild.errors import ActionFailed, UserError
+from lambdabuild.oci.layer import write_layer
+from lambdabuild.tools.layer import BLOB, DESCRIPTOR, bytecode, file_entry, pieces
 
 LISTING = "files.json"
+_BUILT = "built/"
 
 
 class WheelsTool:
-    """Puts out what the layer tool does, and `files.json`: path in the image -> [wheel, digest]."""
+    """Puts out what the layer tool does, and `files.json`: path in the image -> [wheel, digest].
+
+    Parameters: `prefix`, the place of packages in the image; `bytecode`, the exact
+    version of the image's Python, or "" for no bytecode. The listing has no
+    bytecode: it collides where its sources do.
+    """
 
     name = "wheels"
-    version = 1
+    version = 2
 
     def run(self, call: ToolCall) -> Mapping[str, Made]:
-        files: dict[str, tuple[str, Path]] = {}
+        files: dict[str, Path] = {}
         listing: dict[str, list[str]] = {}
-        for name in sorted(call.inputs):
+        for number, name in enumerate(sorted(call.inputs)):
             call.check()
-            root = call.scratch / "trees" / name
+            root = call.scratch / "trees" / str(number)
             _unpack(call, name, root)
             for path in sorted(p for p in root.rglob("*") if p.is_file()):
                 place = f"{call.params['prefix']}/{path.relative_to(root).as_posix()}"
-                entry = [name, str(_digest(path))]
+                entry = [_shown(name), str(_digest(path))]
                 check_same(place, listing.setdefault(place, entry), entry)
-                files[place] = (name, path)
+                files[place] = path
+        files |= bytecode(call, files)
         target = call.scratch / BLOB
-        layer = write_layer((_entry(place, path) for place, (_, path) in files.items()), target)
+        layer = write_layer((file_entry(place, path) for place, path in files.items()), target)
         document = json.dumps(listing, sort_keys=True, separators=(",", ":")).encode()
         return {BLOB: Made(target), DESCRIPTOR: Made(layer.to_json()), LISTING: Made(document)}
 
@@ -54,30 +61,44 @@ def check_same(place: str, one: list[str], other: list[str]) -> None:
         )
 
 
+def _shown(name: str) -> str:
+    """Returns how an input is called in listings: a file name, or a project of the workspace."""
+    return name.removeprefix(_BUILT).removesuffix(".whl") if name.startswith(_BUILT) else name
+
+
 def _unpack(call: ToolCall, name: str, root: Path) -> None:
     from lambdabuild.python.wheel import install  # for those who have wheels
 
-    wheel = call.scratch / name
+    wheel = call.scratch / name.removeprefix(_BUILT)
     with open(wheel, "wb") as out:
         out.writelines(call.contents(call.inputs[name].digest))
     root.mkdir(parents=True)
-    install(wheel, root)
+    if name.startswith(_BUILT):
+        wheel = _install_built(wheel, _shown(name), root)
+    else:
+        install(wheel, root)
     wheel.unlink()
+
+
+def _install_built(wheel: Path, project: str, root: Path) -> Path:
+    """Installs what the wheel tool made, under its proper name; returns where it is then."""
+    from lambdabuild.python.build.wheel_name import name_from_inside
+    from lambdabuild.python.wheel import install
+
+    try:
+        wheel = wheel.rename(wheel.with_name(name_from_inside(wheel)))
+        install(wheel, root)
+    except (ValueError, UserError) as error:
+        said = error.message if isinstance(error, UserError) else f"it {error}"
+        raise ActionFailed(
+            f"the wheel that was built of {project} cannot be installed: {said}",
+            hint="its build backend made it so: see [build-system] in its pyproject.toml",
+        ) from None
+    return wheel
 
 
 def _digest(path: Path) -> Digest:
     hasher = Hasher()
-    for piece in _pieces(path):
+    for piece in pieces(path):
         hasher.update(piece)
     return hasher.digest()
-
-
-def _entry(place: str, path: Path) -> File:
-    status = path.stat()
-    return File(place, status.st_size, bool(status.st_mode & 0o100), partial(_pieces, path))
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    with open(path, "rb") as file:
-        while piece := file.read(CHUNK):
-            yield piece

@@ -22,6 +22,7 @@ from lambdabuild.digest import Canonical, Digest, digest_of
 from lambdabuild.python.index import Index
 from lambdabuild.tools import KINDS, all_tools, tool_version
 from lambdabuild.tree import FileNode
+from tests.python.building import IN_TREE, PYPROJECT
 
 TEXT = b"def main(event, context):\n    return event\n" * 50
 NOISE = bytes((i * i * 31 + (i >> 3)) % 251 for i in range(100_000))
@@ -53,6 +54,17 @@ IMAGE_PARAMS: Mapping[str, Canonical] = {
     "python_path": "/opt/python",
 }
 
+# The backend is the project's own: the bytes of a published one would change with its releases.
+PROJECT = {"pyproject.toml": PYPROJECT.format(backend="own"), "tools/own.py": IN_TREE}
+WHEEL_PARAMS: Mapping[str, Canonical] = {
+    "project": "receipt-dynamo",
+    "backend": "own",
+    "backend_path": ["tools"],
+    "build_lock": {"requires": [], "packages": []},
+    "variables": {},
+    "host": None,
+}
+
 # tool, version -> digest of each output.
 GOLDEN: dict[tuple[str, int], dict[str, str]] = {
     ("host_python", 1): {
@@ -67,10 +79,11 @@ GOLDEN: dict[tuple[str, int], dict[str, str]] = {
         "layer.json": "65f024d0c9d1c34529a71138d342f561ac7844561328793620b4e9072f7332d5/207",
         "layer.tar.gz": "73599094d6e9ac8a2dba84d9a7cb851c5a10dc63596db199555b6839b0bc0ed0/3855",
     },
-    ("wheels", 1): {
-        "files.json": "f9adf12f0fd620e77c60c39f6e2a23ea2da752e3b2cc39257f17d8eabd804460/775",
-        "layer.json": "a6ff610baf5c1ef857f1a61d50a805d08b0e5bf33a5e88b1559f78f59bd19007/205",
-        "layer.tar.gz": "64aaf36829e3fe07002721a87bcd43d87622e78dcc5ae6aed17e8884c139e5be/724",
+    ("wheel", 1): {"package.whl": "519328b0cb7955645e8b2cb18c05552d066a9dabac4c00079411154eebbc9538/1037"},
+    ("wheels", 2): {
+        "files.json": "f8856a9ffe9d963dfa43945498f148519fbd562be8b940a8f8a05f9e1366aee4/1435",
+        "layer.json": "302a209f43568698fe750b984b822b19612a3bf4e4a8277fccdd93f0e71e1d46/205",
+        "layer.tar.gz": "bb89c74fb2c9c5bc25aa86c514e2f0af4fdcae9b1a58729b757e905a58df2065/944",
     },
     ("write", 1): {"content": "da86b9ca82b3db35a2d555b9b5f1463be6e18fadb0c87585f6d1a423fc305b52/8 x"},
 }
@@ -87,31 +100,35 @@ def run(
 
     inputs = {path: FileNode(digest_of(content), executable) for path, (content, executable) in files.items()}
     call = ToolCall(params, inputs, "linux/arm64", contents, scratch, lambda: None)
-    return {name: _digest(made) for name, made in all_tools(_no_index)[tool].run(call).items()}
+    return {
+        name: _digest(made)
+        for name, made in all_tools(_no_index, scratch / "environments")[tool].run(call).items()
+    }
 
 
 def _no_index() -> Index:
     raise AssertionError("nothing is fetched here")
 
 
-def wheel() -> tuple[bytes, bool]:
+def wheel(name: str = "lib") -> tuple[bytes, bool]:
     """A wheel made by hand, with a module, a data file and an executable."""
-    files = {"lib/__init__.py": TEXT, "lib/data.json": b"{}", "lib/tool.sh": b"#!/bin/sh\n"}
-    files["lib-1.dist-info/METADATA"] = b"Metadata-Version: 2.1\nName: lib\nVersion: 1\n"
-    files["lib-1.dist-info/WHEEL"] = (
+    files = {f"{name}/__init__.py": TEXT, f"{name}/data.json": b"{}", f"{name}/tool.sh": b"#!/bin/sh\n"}
+    info = f"{name}-1.dist-info"
+    files[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n".encode()
+    files[f"{info}/WHEEL"] = (
         b"Wheel-Version: 1.0\nGenerator: hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     )
     rows = []
-    for name, content in files.items():
+    for path, content in files.items():
         encoded = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-        rows.append(f"{name},sha256={encoded},{len(content)}\n")
-    files["lib-1.dist-info/RECORD"] = "".join([*rows, "lib-1.dist-info/RECORD,,\n"]).encode()
+        rows.append(f"{path},sha256={encoded},{len(content)}\n")
+    files[f"{info}/RECORD"] = "".join([*rows, f"{info}/RECORD,,\n"]).encode()
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
-        for name, content in files.items():
-            info = zipfile.ZipInfo(name)
-            info.external_attr = (0o100755 if name.endswith(".sh") else 0o100644) << 16
-            archive.writestr(info, content)
+        for path, content in files.items():
+            entry = zipfile.ZipInfo(path)
+            entry.external_attr = (0o100755 if path.endswith(".sh") else 0o100644) << 16
+            archive.writestr(entry, content)
     return out.getvalue(), False
 
 
@@ -128,7 +145,11 @@ CALLS: dict[str, tuple[Mapping[str, Canonical], Mapping[str, tuple[bytes, bool]]
     "layer": ({}, FILES),
     "host_python": (HOST_PARAMS, {"var/lang/bin/python3": (b"\x7fELF", True)}),
     "image": (IMAGE_PARAMS, {"layers/000.json": layer_document(), "layers/001.json": layer_document()}),
-    "wheels": ({"prefix": "opt/python"}, {"lib-1-py3-none-any.whl": wheel()}),
+    "wheel": (WHEEL_PARAMS, {f"project/{path}": (text.encode(), False) for path, text in PROJECT.items()}),
+    "wheels": (
+        {"prefix": "opt/python", "bytecode": ""},
+        {"lib-1-py3-none-any.whl": wheel(), "built/own.whl": wheel("own")},
+    ),
     "write": ({"content": "grüße\n", "executable": True}, {}),
 }
 

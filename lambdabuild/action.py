@@ -17,6 +17,9 @@ from lambdabuild.digest import Canonical, Digest, Key, key_of
 from lambdabuild.label import Label
 from lambdabuild.tree import FileNode
 
+ANY_PLATFORM = "any"
+"""The platform of an action whose outputs are the same for all."""
+
 
 class ActionId(NamedTuple):
     """An action by who declared it: the number-th of a configured target."""
@@ -57,7 +60,7 @@ class Action:
 
     inputs:    path in the input root -> where the file comes from.
     outputs:   names, fixed by the tool.
-    platform:  OCI style, e.g. "linux/arm64".
+    platform:  OCI style, e.g. "linux/arm64", or ANY_PLATFORM.
     shareable: whether its results may leave this machine.
     """
 

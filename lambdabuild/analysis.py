@@ -6,11 +6,12 @@ the actions that it declares. Runs no action and reads no source.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from lambdabuild.action import ActionId
 from lambdabuild.configured import ConfiguredLabel, ConfiguredTarget
 from lambdabuild.errors import Location, UserError
+from lambdabuild.first_party import FirstParty
 from lambdabuild.image_tree import ImageTree
 from lambdabuild.label import Label
 from lambdabuild.rule import Attr, AttributeProblem, Rule, Value
@@ -20,14 +21,17 @@ from lambdabuild.target import Target, TargetGraph
 from lambdabuild.target_scope import TargetScope
 from lambdabuild.third_party import ThirdParty
 
-LABEL_TYPES = ("label", "label_list", "sources")
+LABEL_TYPES = ("label", "label_list", "sources", "packages", "pyproject")
 
 
 class Analyzer:
     """Configures targets; one of them at most once for each platform.
 
     blame:         gives the place of a target's attribute.
+    first_party, third_party: where Python packages come from.
     host_platform: that of this machine, for what is made from it.
+    bytecode:      [python] bytecode.
+    notes:         what users should know of targets although nothing is wrong.
     """
 
     def __init__(
@@ -35,15 +39,21 @@ class Analyzer:
         graph: TargetGraph,
         rulebook: Rulebook,
         blame: Callable[[Target, str], Location],
+        *,
+        first_party: FirstParty,
         third_party: ThirdParty,
         host_platform: str,
+        bytecode: str = "",
     ) -> None:
         self.configured: dict[ConfiguredLabel, ConfiguredTarget] = {}
+        self.notes: dict[ConfiguredLabel, tuple[str, ...]] = {}
         self._trees: dict[ActionId, ImageTree] = {}
         self._graph = graph
         self._rulebook = rulebook
         self._blame = blame
+        self._first_party = first_party
         self._third_party = third_party
+        self._bytecode = bytecode
         self._host_platform = host_platform
         self._modules: dict[ConfiguredLabel, Module] = {}
         self._failures: dict[ConfiguredLabel, UserError] = {}
@@ -87,6 +97,8 @@ class Analyzer:
             "values": {n: _to_json(rule.attrs[n], target.values[n]) for n in rule.attrs},
             "label_attrs": {n: a.type for n, a in rule.attrs.items() if a.type in LABEL_TYPES},
             "sources": sources,
+            "implied": _implied(self._graph.implied.get(target.label, ())),
+            "bytecode": self._bytecode,
         }
         scope = TargetScope(
             target,
@@ -94,6 +106,7 @@ class Analyzer:
             self._graph,
             self.configured,
             self._trees,
+            self._first_party,
             self._third_party,
             self._host_platform,
         )
@@ -108,6 +121,8 @@ class Analyzer:
             raise _in_target(error, target, rule) from None
         assert scope.result is not None
         self.configured[id_] = scope.result
+        if scope.notes:
+            self.notes[id_] = tuple(scope.notes)
         return module
 
     def _check_platform(self, target: Target, name: str, dependency: Target, platform: str) -> None:
@@ -123,13 +138,21 @@ class Analyzer:
 
 def _to_json(attr: Attr, value: Value) -> object:
     """Returns a checked attribute value as the prelude takes it: labels as strings."""
-    if attr.type == "label":
+    if attr.type in ("label", "pyproject"):
         return str(value) if isinstance(value, Label) else value
     if attr.type == "label_list":
         return [str(label) for label in value]
-    if attr.type == "sources":
-        return [[str(label), list(places)] for label, places in value]
+    if attr.type in ("sources", "packages"):
+        return [[str(label), list(words)] for label, words in value]
     return value
+
+
+def _implied(pairs: Iterable[tuple[str, Label]]) -> dict[str, list[str]]:
+    """Returns attribute -> the labels that it implies."""
+    found: dict[str, list[str]] = {}
+    for name, label in pairs:
+        found.setdefault(name, []).append(str(label))
+    return found
 
 
 def _in_target(error: UserError, target: Target, rule: Rule) -> UserError:

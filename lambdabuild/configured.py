@@ -48,6 +48,7 @@ class ConfiguredTarget:
     outputs: default outputs: output path -> where the file comes from.
     actions: what this target declared itself.
     image:   its parts, if the target is an image.
+    wheel:   what holds its wheel, if the target is a first-party Python package.
     """
 
     label: Label
@@ -57,10 +58,15 @@ class ConfiguredTarget:
     outputs: Mapping[str, Input]
     actions: tuple[Action, ...]
     image: ImageOutputs | None = None
+    wheel: ActionOutput | None = None
 
     @property
     def id(self) -> ConfiguredLabel:
         return ConfiguredLabel(self.label, self.platform)
+
+    def action_of(self, output: ActionOutput) -> Action:
+        """Returns the action of this target that makes `output`."""
+        return self.actions[output.action.number]
 
 
 @dataclass(frozen=True, slots=True)

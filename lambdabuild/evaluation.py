@@ -6,15 +6,15 @@ that from this process, and hands back plain data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
 from lambdabuild.analysis import Analyzer
 from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel
 from lambdabuild.errors import Location, UserError
-from lambdabuild.label import Label, TargetPattern
+from lambdabuild.label import Label, TargetPattern, parse_label, parse_pattern
 from lambdabuild.loading import Loader
 from lambdabuild.rulebook import Rulebook
 from lambdabuild.sources import Kind, WorkingTree
@@ -22,6 +22,7 @@ from lambdabuild.starlark import Beat, isolated
 from lambdabuild.starlark.isolate import Emit
 from lambdabuild.target import Target
 from lambdabuild.third_party import Asked, ThirdParty
+from lambdabuild.workspace import FILE_NAME as WORKSPACE_FILE
 from lambdabuild.workspace import Workspace, host_machine_platform, resolve_platforms
 
 if TYPE_CHECKING:
@@ -50,13 +51,17 @@ class Evaluation:
     roots:    the configured targets that were asked for, in order.
     graph:    they and all that they depend on.
     failures: with keep_going, what was wrong with the targets that are left out.
+    notes:    what users should know of targets although nothing is wrong with them.
     asked:    without a lock, the third-party requirements that it has to cover.
+    asked_builds: without a lock, the `[build-system] requires` that it has to cover.
     """
 
     roots: tuple[ConfiguredLabel, ...]
     graph: ConfiguredGraph
     failures: tuple[tuple[str, UserError], ...] = ()
+    notes: Mapping[ConfiguredLabel, tuple[str, ...]] = field(default_factory=dict)
     asked: tuple[Asked, ...] = ()
+    asked_builds: tuple[tuple[str, ...], ...] = ()
 
 
 Say = Callable[[str, "Location | None"], None]
@@ -74,9 +79,17 @@ def evaluate(workspace: Workspace, question: Question, say: Say) -> Evaluation:
 def _evaluate(workspace: Workspace, question: Question, beat: Beat, say: Say) -> Evaluation:
     tree = WorkingTree(workspace.root, workspace.ignore)
     rulebook = Rulebook(tree, beat=beat, say=say)
-    loader = Loader(tree, rulebook)
+    loader = make_loader(workspace, tree, rulebook)
     third_party = ThirdParty(None if question.without_lock else lambda: _lock(tree))
-    analyzer = Analyzer(loader.graph, rulebook, loader.blame, third_party, host_machine_platform())
+    analyzer = Analyzer(
+        loader.graph,
+        rulebook,
+        loader.blame,
+        first_party=loader.first_party,
+        third_party=third_party,
+        host_platform=host_machine_platform(),
+        bytecode=workspace.text("python.bytecode"),
+    )
     failures: list[tuple[str, UserError]] = []
     roots: list[ConfiguredLabel] = []
     done: dict[str, dict[Label, Target]] = {}
@@ -92,8 +105,25 @@ def _evaluate(workspace: Workspace, question: Question, beat: Beat, say: Say) ->
             if not question.keep_going:
                 raise
             failures.append((str(label), error))
-    asked = tuple(third_party.asked)
-    return Evaluation(tuple(roots), ConfiguredGraph(analyzer.configured), tuple(failures), asked)
+    return Evaluation(
+        tuple(roots),
+        ConfiguredGraph(analyzer.configured),
+        tuple(failures),
+        analyzer.notes,
+        tuple(third_party.asked),
+        tuple(third_party.builds),
+    )
+
+
+def make_loader(workspace: Workspace, tree: WorkingTree, rulebook: Rulebook) -> Loader:
+    """Returns what loads packages as the settings say; raises UserError."""
+    at = Location(WORKSPACE_FILE)
+    try:
+        auto = [parse_label(text) for text in workspace.list("images.auto")]
+        search = [parse_pattern(text) for text in workspace.list("python.packages")]
+    except UserError as error:
+        raise error.located(at) from None
+    return Loader(tree, rulebook, auto=auto, search=search)
 
 
 @cache

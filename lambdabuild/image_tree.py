@@ -72,6 +72,13 @@ class ImageTree:
             tree = tree._base
         return None
 
+    def below(self, directory: str) -> Iterator[str]:
+        """Yields the declared files below `directory`, of this image and its bases."""
+        tree: ImageTree | None = self
+        while tree is not None:
+            yield from (place for place in tree._files if place.startswith(f"{directory}/"))
+            tree = tree._base
+
     def first_of(self, places: Iterable[str]) -> str | None:
         """Returns the first of `places` that holds a file."""
         return next((place for place in places if self.find(place) is not None), None)

@@ -7,10 +7,12 @@ depends on itself. What the files contain is not looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 
 from lambdabuild.build_file import BuildFile, attribute_place
 from lambdabuild.errors import CycleError, Location, UserError, did_you_mean
+from lambdabuild.first_party import FirstParty
 from lambdabuild.label import Label, TargetPattern
 from lambdabuild.rulebook import Rulebook, decode
 from lambdabuild.sources import BUILD_FILES, Kind, WorkingTree, not_a_file, walk_directories
@@ -20,15 +22,28 @@ from lambdabuild.target import Package, Target, TargetGraph
 class Loader:
     """Loads packages on demand.
 
-    graph: all that was loaded so far.
+    auto:        what the word "auto" means for an attribute that takes it.
+    search:      where first-party packages are looked for by name.
+    graph:       all that was loaded so far.
+    first_party: the Python packages of the workspace.
     """
 
-    def __init__(self, tree: WorkingTree, rulebook: Rulebook) -> None:
+    def __init__(
+        self,
+        tree: WorkingTree,
+        rulebook: Rulebook,
+        *,
+        auto: Sequence[Label] = (),
+        search: Sequence[TargetPattern] = (),
+    ) -> None:
         self._tree = tree
         self._rulebook = rulebook
+        self._auto = auto
         self._packages: dict[str, Package] = {}
         self._checked: dict[Label, list[Label]] = {}
-        self.graph = TargetGraph(self._packages, rulebook.rules)
+        self._implied: dict[Label, list[tuple[str, Label]]] = {}
+        self.graph = TargetGraph(self._packages, rulebook.rules, self._implied)
+        self.first_party = FirstParty(tree, search, self._owner, rulebook.rules)
 
     def package(self, name: str, *, at: Location | None = None) -> Package:
         """Returns the package; raises UserError where there is none."""
@@ -108,14 +123,54 @@ class Loader:
         rule = self.graph.rules[target.rule]
         found = []
         for name, label in self.graph.dependencies(target):
-            try:
+            with self._blaming(target, name):
                 if self._is_target(target, label, rule.attrs[name].allow_files):
                     found.append(label)
-            except UserError as error:
-                error.located(self.blame(target, name))
-                raise
+        implied = self._all_implied(target)
+        if implied:
+            named = {label for _, label in self.graph.dependencies(target)}
+            for name, label in implied:
+                with self._blaming(target, name):
+                    self._is_target(target, label, False)
+                if label not in named:
+                    found.append(label)
+            self._implied[target.label] = [(name, label) for name, label in implied if label not in named]
         self._checked[target.label] = found
         return found
+
+    def _all_implied(self, target: Target) -> list[tuple[str, Label]]:
+        """Returns (attribute, label) of what `target` depends on without naming it."""
+        found = []
+        for name, attr in self.graph.rules[target.rule].attrs.items():
+            if attr.type == "label" and target.values[name] == "auto":
+                if not self._auto:
+                    raise UserError(
+                        f'{target.label} says {name} = "auto", and there is nothing to choose from',
+                        at=self.blame(target, name),
+                        hint='name bases in WORKSPACE.toml: [images] auto = ["//bases:…"]',
+                    )
+                found += [(name, label) for label in self._auto]
+            elif attr.type in ("packages", "pyproject"):
+                with self._blaming(target, name):
+                    found += self.first_party.implied(target, name)
+        return found
+
+    @contextlib.contextmanager
+    def _blaming(self, target: Target, attribute: str) -> Iterator[None]:
+        """Gives errors the place of an attribute, if they have none."""
+        try:
+            yield
+        except UserError as error:
+            error.located(self.blame(target, attribute))
+            raise
+
+    def _owner(self, directory: str) -> Package | None:
+        """Returns the package that `directory` is or lies in."""
+        while not self._build_file(directory):
+            if not directory:
+                return None
+            directory = directory.rpartition("/")[0]
+        return self.package(directory)
 
     def blame(self, target: Target, attribute: str) -> Location:
         """Returns where `attribute` of `target` stands in its BUILD file."""

@@ -23,6 +23,7 @@ class TargetReport:
              "failed", or "skipped" when the build stopped before it.
     seconds: what its own actions that ran took, added up.
     output:  workspace-relative directory with what was made, or None for nothing.
+    notes:   what a user should know of it although nothing is wrong.
     """
 
     id: ConfiguredLabel
@@ -33,6 +34,7 @@ class TargetReport:
     output: str | None = None
     built: BuiltImage | None = None
     error: LambdaBuildError | None = None
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -45,6 +47,7 @@ class TargetReport:
             "image_digest": self.built.image.digest if self.built else None,
             "seconds": round(self.seconds, 3),
             "output": self.output,
+            "notes": list(self.notes),
             "error": error_json(self.error) if self.error else None,
         }
 

@@ -12,10 +12,15 @@ values are plain data in one normal form for each type:
 | label         | ":x", or one of the attribute's `words`   | Label, or the word as str            |
 | label_list    | [":x", "y.py"]                            | tuple[Label, ...], no duplicates     |
 | sources       | a list, or {"x.py": "place", "y": ["a"]}  | tuple[(Label, places), ...]          |
+| packages      | ["//a", "//b[full]"]                      | tuple[(Label, extras), ...]          |
+| pyproject     | "pyproject.toml", which is the default    | Label of that file                   |
+
+The last two imply more dependencies than they name: those that pyproject.toml has.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
@@ -77,12 +82,12 @@ class Attr:
 
     def labels(self, value: Value) -> Iterator[Label]:
         """Yields the labels in a checked value of this attribute."""
-        if self.type == "label":
+        if self.type in ("label", "pyproject"):
             if isinstance(value, Label):
                 yield value
         elif self.type == "label_list":
             yield from value
-        elif self.type == "sources":
+        elif self.type in ("sources", "packages"):
             for label, _ in value:
                 yield label
 
@@ -168,6 +173,30 @@ def _sources(attr: Attr, value: object, package: str) -> tuple[tuple[Label, tupl
     return tuple(zip(labels, places, strict=True))
 
 
+_PACKAGE = re.compile(r"(?P<label>[^\[\]]*)(?:\[(?P<extras>[^\[\]]*)\])?")
+_EXTRA = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
+
+
+def _packages(attr: Attr, value: object, package: str) -> tuple[tuple[Label, tuple[str, ...]], ...]:
+    if not isinstance(value, list) or not all(type(item) is str for item in value):
+        raise attr.wrong_type(value, "a list of labels, with extras in brackets")
+    found: dict[Label, tuple[str, ...]] = {}
+    for item in value:
+        match = _PACKAGE.fullmatch(item)
+        extras = [extra.strip() for extra in (match["extras"] or "").split(",")] if match else []
+        if match is None or not all(
+            _EXTRA.fullmatch(extra) for extra in extras if match["extras"] is not None
+        ):
+            raise attr.problem(f"cannot hold {item!r}", hint="write //package, or //package[extra,other]")
+        label = _parsed(attr, match["label"], package)
+        if label in found:
+            raise attr.problem(f"names {str(label)!r} twice", hint="put all extras into one pair of brackets")
+        # As PEP 685 has it: extras are compared like names of packages.
+        normal = {re.sub(r"[-_.]+", "-", extra).lower() for extra in extras if extra}
+        found[label] = tuple(sorted(normal))
+    return tuple(found.items())
+
+
 _TYPES: Mapping[str, tuple[Value, Callable[[Attr, object, str], Value]]] = {
     "string": ("", _plain(str, "a string")),
     "int": (0, _int),
@@ -177,6 +206,8 @@ _TYPES: Mapping[str, tuple[Value, Callable[[Attr, object, str], Value]]] = {
     "label": (None, _label),
     "label_list": ((), _label_list),
     "sources": ((), _sources),
+    "packages": ((), _packages),
+    "pyproject": (None, _parsed),
 }
 
 ATTR_TYPES = tuple(_TYPES)
@@ -221,6 +252,8 @@ class Rule:
         return {name: self._value(attr, given.get(name), package) for name, attr in attrs.items()}
 
     def _value(self, attr: Attr, value: object, package: str) -> Value:
+        if value is None and attr.type == "pyproject":
+            value = "pyproject.toml"
         if value is not None:
             return attr.check(value, package)
         if attr.mandatory:

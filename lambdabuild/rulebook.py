@@ -25,14 +25,17 @@ from lambdabuild.starlark import BUILD_DIALECT, Beat, Interpreter, Module
 from lambdabuild.starlark.failure import parse_frames
 
 BUNDLED = "@lambdabuild//rules:"
-_BZL_NAMES = '"DefaultInfo", "ImageInfo", "attr", "glob", "package", "provider", "same_file", "with_mode"'
+_BZL_NAMES = (
+    '"DefaultInfo", "ImageInfo", "PackageInfo", "attr", '
+    '"glob", "package", "provider", "same_file", "with_mode"'
+)
 _COMMON = 'load("@prelude", json = "lb_json", print = "lb_print")\n'
 _BZL_PREAMBLE = _COMMON + f'load("@prelude", {_BZL_NAMES}, "lb_make_rule")\n'
 _RULES = {
     "files.bzl": ("files",),
     "images.bzl": ("base_image", "lambda_image"),
     "host_python.bzl": ("host_python_image",),
-    "python.bzl": ("python_requirements",),
+    "python.bzl": ("python_package", "python_requirements"),
 }
 _RULE_LOADS = "".join(
     f'load("{BUNDLED}{file}", {", ".join(json.dumps(name) for name in names)})\n'

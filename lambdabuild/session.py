@@ -6,6 +6,7 @@ Knows neither terminal nor environment: what it needs of them is handed in.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,12 +89,15 @@ class Session:
         *,
         jobs: int,
         keep_going: bool = False,
+        keep_failed: bool = False,
         on_event: Callable[[Event], None] = lambda event: None,
     ) -> BuildReport:
         """Builds the roots of `evaluation`, and puts outputs in place.
 
         Raises UserError before anything has run or been written, unless told
         to keep going; failed actions are in the report.
+
+        keep_failed: leave the directories of failed actions where they are.
         """
         keys = self.keys(evaluation, keep_going=keep_going)
         targets = [evaluation.graph.targets[root] for root in evaluation.roots]
@@ -101,10 +105,12 @@ class Session:
         self._directories = output_directories(usable)
         plan = Plan(evaluation.graph.action, keys.deep_key, self.cache, self.store)
         plan.want(output for target in usable for output in wanted(target))
-        tools = all_tools(lambda: self.index)
+        tools = all_tools(lambda: self.index, self.cache_dir / "environments")
         builder = Builder(
             plan,
-            executor=LocalExecutor(tools, self.store, self.inputs.contents, self.store.scratch),
+            executor=LocalExecutor(
+                tools, self.store, self.inputs.contents, self.store.scratch, keep_failed=keep_failed
+            ),
             cache=self.cache,
             store=self.store,
             key_of=keys.deep_key,
@@ -115,7 +121,10 @@ class Session:
         )
         outcome = builder.run(jobs=jobs, keep_going=keep_going)
         prepare(self.workspace.root)
-        reports = [self._report(target, keys, plan, outcome) for target in targets]
+        reports = [
+            replace(self._report(target, keys, plan, outcome), notes=evaluation.notes.get(target.id, ()))
+            for target in targets
+        ]
         self._write_layouts(reports)
         return BuildReport(tuple(reports), evaluation.failures)
 

@@ -5,7 +5,7 @@ Plain data, without Starlark: it can be pickled, kept, and asked questions of.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lambdabuild.errors import Location
@@ -61,10 +61,14 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class TargetGraph:
-    """The packages that a question needed, with their rules."""
+    """The packages that a question needed, with their rules.
+
+    implied: (attribute, label) of what targets depend on without naming it.
+    """
 
     packages: Mapping[str, Package]
     rules: Mapping[RuleId, Rule] = field(default_factory=dict)
+    implied: Mapping[Label, Sequence[tuple[str, Label]]] = field(default_factory=dict)
 
     def target(self, label: Label) -> Target | None:
         """Returns the target of that label; None for a source file."""
@@ -72,7 +76,8 @@ class TargetGraph:
         return package.targets.get(label.name) if package else None
 
     def dependencies(self, target: Target) -> Iterator[tuple[str, Label]]:
-        """Yields (attribute, label) of all that `target` names, in written order."""
+        """Yields (attribute, label) of all that `target` names, in written order, then what is implied."""
         for name, attr in self.rules[target.rule].attrs.items():
             for label in attr.labels(target.values[name]):
                 yield name, label
+        yield from self.implied.get(target.label, ())

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from lambdabuild.action import Action, ActionId, ActionOutput, HostFile, Input, SourceFile
+from lambdabuild.action import ANY_PLATFORM, Action, ActionId, ActionOutput, HostFile, Input, SourceFile
 from lambdabuild.configured import ConfiguredLabel, ConfiguredTarget, ImageOutputs, LayerOutputs
 from lambdabuild.digest import Canonical
 from lambdabuild.errors import UserError
+from lambdabuild.first_party import FirstParty
 from lambdabuild.image_tree import ImageTree, check_place
 from lambdabuild.label import is_relative_path, name_problem, parse_label
+from lambdabuild.python_scope import PythonScope
 from lambdabuild.rule import AttributeProblem
 from lambdabuild.target import Target, TargetGraph
-from lambdabuild.third_party import ThirdParty
+from lambdabuild.third_party import PLACE, ThirdParty
+from lambdabuild.tools import PER_PLATFORM
 
 _EXECUTABLE = {"auto": None, "0644": False, "0755": True}
 
@@ -22,7 +25,8 @@ class TargetScope:
     """Host functions for one target and platform.
 
     configured: the targets that were analysed before, its dependencies among them.
-    third_party: where wheels come from.
+    first_party, third_party: where Python packages come from.
+    notes:      what a user should know of the target although nothing is wrong.
     trees:      the declared files of each image, by the action that makes it.
     functions:  what the prelude may call.
     result:     the configured target, once the implementation has returned.
@@ -35,25 +39,31 @@ class TargetScope:
         graph: TargetGraph,
         configured: Mapping[ConfiguredLabel, ConfiguredTarget],
         trees: dict[ActionId, ImageTree],
+        first_party: FirstParty,
         third_party: ThirdParty,
         host_platform: str,
     ) -> None:
+        self.notes: list[str] = []
         self.result: ConfiguredTarget | None = None
         self._target = target
         self._graph = graph
         self._configured = configured
         self._trees = trees
-        self._third_party = third_party
         self._platform = platform
         self._host_platform = host_platform
         self._actions: list[Action] = []
         self._names: set[str] = set()
         self._next_tree: ImageTree | None = None
+        self._python = PythonScope(
+            target, platform, configured, first_party, third_party, self._declared, self.notes.append
+        )
         self.functions: Mapping[str, Callable[..., Any]] = {
             "action": self._action,
             "image_tree": self._image_tree,
             "host_python": self._host_python,
-            "wheels": self._wheels,
+            "wheel": self._wheel,
+            "packages": self._packages,
+            "choose_base": lambda token, *rest: self._python.choose_base(*rest),
             "check_name": self._check_name,
             "first_of": self._first_of,
             "missing_provider": self._missing_provider,
@@ -89,13 +99,28 @@ class TargetScope:
         *,
         shareable: bool = True,
     ) -> ActionId:
+        self._check_token(token)
+        return self._declared(tool, params, inputs, outputs, shareable=shareable)
+
+    def _check_token(self, token: str) -> None:
         if token != f"{self._target.label} ({self._platform})":
             raise UserError("ctx.actions was used after the implementation that it was given to had returned")
+
+    def _declared(
+        self,
+        tool: str,
+        params: Mapping[str, Canonical],
+        inputs: Mapping[str, Input],
+        outputs: Sequence[str],
+        *,
+        shareable: bool = True,
+    ) -> ActionId:
         id_ = ActionId(self._target.label, self._platform, len(self._actions))
         # What is made from something that must not leave this machine must not leave it either.
         taken = (i.action for i in inputs.values() if isinstance(i, ActionOutput))
         shareable = shareable and all(self._action_of(action).shareable for action in taken)
-        self._actions.append(Action(id_, tool, params, inputs, tuple(outputs), self._platform, shareable))
+        platform = self._platform if tool in PER_PLATFORM else ANY_PLATFORM
+        self._actions.append(Action(id_, tool, params, inputs, tuple(outputs), platform, shareable))
         return id_
 
     def _inputs(self, inputs: Mapping[str, Any]) -> dict[str, Input]:
@@ -121,7 +146,10 @@ class TargetScope:
             raise UserError(f"{name!r} is no output of {token}", hint="take Files from ctx and its actions")
         return output
 
-    def _image_tree(self, token: str, base: Sequence[Any] | None, layers: Sequence[Sequence[Any]]) -> None:
+    def _image_tree(
+        self, token: str, base: Sequence[Any] | None, layers: Sequence[Sequence[Any]]
+    ) -> list[str]:
+        """Notes the declared files of the image that comes next; returns those where packages go."""
         below = self._trees.get(self._output(base[1:]).action) if base else None
         tree = ImageTree(below)
         for reference in layers:
@@ -135,6 +163,7 @@ class TargetScope:
             tree.add({path: HostFile(f"/{path} of the host's Python") for path in others})
             tree.reserve(params.get("directories", ()))
         self._next_tree = tree
+        return sorted(tree.below(PLACE))
 
     def _find(self, id_: ActionId) -> Action | None:
         if (id_.label, id_.platform) == (self._target.label, self._platform):
@@ -179,19 +208,22 @@ class TargetScope:
         }
         return id_.number, config
 
-    def _wheels(
-        self, token: str, requirements: Sequence[str], python: str, libc: str, have: Mapping[str, str]
-    ) -> tuple[list[int], Mapping[str, str]]:
-        # Imported here: `packaging` is for those who have requirements.
-        from lambdabuild.python.platforms import Combination
+    def _wheel(
+        self, token: str, files: Mapping[str, Any], version: str | None, native: bool
+    ) -> tuple[str, int]:
+        self._check_token(token)
+        if native and self._platform != self._host_platform:
+            raise UserError(
+                f"{self._target.label} is native: this machine builds it for {self._host_platform} alone, "
+                f"not for {self._platform}",
+                hint=f"say --platform {self._host_platform}, or build it on a machine of the other kind",
+            )
+        name, id_ = self._python.wheel(self._inputs(files), version, native)
+        return name, id_.number
 
-        def declare(
-            tool: str, params: Mapping[str, Canonical], inputs: Mapping[str, Input], outputs: Sequence[str]
-        ) -> ActionId:
-            return self._declare(token, tool, params, inputs, outputs)
-
-        combination = Combination.of(python, libc, self._platform)
-        return self._third_party.layers(requirements, combination, have, declare)
+    def _packages(self, token: str, *rest: Any) -> tuple[list[int], dict[str, str], dict[str, str]]:
+        self._check_token(token)
+        return self._python.packages(*rest)
 
     def _check_name(self, token: str, name: str) -> None:
         problem = name_problem(name)
@@ -218,7 +250,13 @@ class TargetScope:
             f"{self._target.label}: attribute '{attribute}' {message}", attribute, hint=hint
         )
 
-    def _done(self, token: str, outputs: Mapping[str, Any], image: Sequence[Any] | None) -> None:
+    def _done(
+        self,
+        token: str,
+        outputs: Mapping[str, Any],
+        image: Sequence[Any] | None,
+        wheel: Sequence[Any] | None,
+    ) -> None:
         for path in outputs:
             if not is_relative_path(path):
                 raise UserError(
@@ -238,4 +276,5 @@ class TargetScope:
             self._inputs(outputs),
             tuple(self._actions),
             parts,
+            self._output(wheel[1:]) if wheel else None,
         )

@@ -1,4 +1,4 @@
-"""Third-party requirements of a target -> actions that fetch wheels and make layers of them.
+"""Third-party requirements -> actions that fetch wheels and make layers of them.
 
 What is chosen comes from python.lock alone: analysis resolves nothing and asks
 no index. While a lock is being made there is none to read, and what is asked
@@ -7,12 +7,11 @@ for is noted instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from lambdabuild.action import ActionId, ActionOutput, Input
 from lambdabuild.digest import Canonical
-from lambdabuild.errors import UserError
 
 if TYPE_CHECKING:  # `packaging` is only for those who have requirements
     from lambdabuild.python.lock import Lock
@@ -20,8 +19,21 @@ if TYPE_CHECKING:  # `packaging` is only for those who have requirements
     from lambdabuild.python.selection import LockedWheel, Selector
 
 PLACE = "opt/python"
+LAYER_OUTPUTS = ("files.json", "layer.json", "layer.tar.gz")
 
-Declare = Callable[[str, Mapping[str, Canonical], Mapping[str, Input], Sequence[str]], ActionId]
+
+class Declare(Protocol):
+    """Declares an action of the target that is being analysed."""
+
+    def __call__(
+        self,
+        tool: str,
+        params: Mapping[str, Canonical],
+        inputs: Mapping[str, Input],
+        outputs: Sequence[str],
+        *,
+        shareable: bool = True,
+    ) -> ActionId: ...
 
 
 class Asked(NamedTuple):
@@ -34,55 +46,120 @@ class Asked(NamedTuple):
 class ThirdParty:
     """Where rules get wheels from.
 
-    lock:  reads python.lock, or None to note what is asked for and give nothing.
-    asked: what was noted.
+    lock:   reads python.lock, or None to note what is asked for and give nothing.
+    asked:  what images asked for, noted.
+    builds: what builds of packages asked for, noted.
     """
 
     def __init__(self, lock: Callable[[], Lock] | None) -> None:
         self.asked: list[Asked] = []
+        self.builds: list[tuple[str, ...]] = []
         self._lock = lock
         self._selectors: dict[Combination, Selector] = {}
 
-    def layers(
-        self, requirements: Sequence[str], combination: Combination, have: Mapping[str, str], declare: Declare
-    ) -> tuple[list[int], dict[str, str]]:
-        """Declares the layers of what `requirements` need and the base does not `have` (name -> version).
+    def select(self, requirements: Iterable[str], combination: Combination) -> tuple[LockedWheel, ...]:
+        """Returns what `requirements` need, by name; raises UserError for what the lock does not cover."""
+        wanted = tuple(requirements)
+        if not wanted:
+            return ()
+        if self._lock is None:
+            self.asked.append(Asked(combination, wanted))
+            return ()
+        if combination not in self._selectors:
+            self._selectors[combination] = self._selector(self._lock(), combination)
+        return self._selectors[combination].select(wanted)
 
-        Returns the numbers of the actions that make them, bottom layer first,
-        and name -> version of all that was selected. Raises UserError for what
-        the lock does not cover, and for what the base has in another version.
+    def build_lock(self, requires: Sequence[str]) -> Canonical:
+        """Returns what is locked for `[build-system] requires`, as an action's parameter."""
+        from lambdabuild.python.build_lock import BuildLock
+
+        if not requires:  # a backend of the package's own
+            return BuildLock.of((), ()).document()
+        if self._lock is None:
+            self.builds.append(tuple(requires))
+            return {}
+        return self._lock().build(requires).document()
+
+    def layers(
+        self, wheels: Sequence[LockedWheel], bytecode: str, declare: Declare
+    ) -> tuple[list[ActionId], str | None]:
+        """Declares the layers of `wheels`; returns the actions that make them, bottom layer first.
+
+        The second value says what is not as one would wish, if anything.
         """
-        from lambdabuild.python.layer_plan import WheelSize, plan
+        from lambdabuild.python.layer_plan import BOUND, BUDGET, WheelSize, plan
+
+        by_name = {wheel.name: wheel for wheel in wheels}
+        planned = plan(WheelSize(w.name, w.version, w.file.size, w.file.sha256) for w in wheels)
+        made = []
+        for group in planned.layers:
+            inputs: dict[str, Input] = {}
+            for size in group:
+                inputs |= self._wheel(by_name[size.name], declare)
+            made.append(declare_layer(inputs, bytecode, declare))
+        note = None
+        if planned.degraded:
+            note = (
+                f"its {len(by_name)} third-party packages share {BUDGET} layers, so that a change of one "
+                f"pushes up to {planned.bound // 1024} KiB of others again instead of {BOUND // 1024}"
+            )
+        return made, note
+
+    def _selector(self, lock: Lock, combination: Combination) -> Selector:
         from lambdabuild.python.selection import Selector
 
-        if self._lock is None:
-            self.asked.append(Asked(combination, tuple(requirements)))
-            return [], {}
-        if combination not in self._selectors:
-            self._selectors[combination] = Selector(self._lock(), combination)
-        selected = self._selectors[combination].select(requirements)
-        for wheel in selected:
-            held = have.get(wheel.name, wheel.version)
-            if held != wheel.version:
-                raise UserError(
-                    f"{wheel.name} {wheel.version} is needed, and the base holds {wheel.name} {held}",
-                    hint="give both the same requirements, or lock them together: lambdabuild lock",
-                )
-        new = {wheel.name: wheel for wheel in selected if wheel.name not in have}
-        sizes = [WheelSize(w.name, w.version, w.file.size, w.file.sha256) for w in new.values()]
-        groups = plan(sizes).layers
-        numbers = [self._layer([new[size.name] for size in group], declare) for group in groups]
-        return numbers, {wheel.name: wheel.version for wheel in selected}
+        sdists = any(package.build for package in lock.packages) and combination == host_combination()
+        return Selector(lock, combination, sdists=sdists)
 
-    def _layer(self, wheels: Sequence[LockedWheel], declare: Declare) -> int:
-        inputs: dict[str, Input] = {}
-        for wheel in wheels:
-            params: dict[str, Canonical] = {
-                "project": wheel.name,
-                "file": wheel.file.name,
-                "size": wheel.file.size,
-                "sha256": wheel.file.sha256,
-            }
-            inputs[wheel.file.name] = ActionOutput(declare("fetch", params, {}, ("file",)), "file")
-        outputs = ("files.json", "layer.json", "layer.tar.gz")
-        return declare("wheels", {"prefix": PLACE}, inputs, outputs).number
+    def _wheel(self, wheel: LockedWheel, declare: Declare) -> dict[str, Input]:
+        """Returns the input of a layer that a locked file gives, by its path."""
+        file = wheel.file
+        params: dict[str, Canonical] = {
+            "project": wheel.name,
+            "file": file.name,
+            "size": file.size,
+            "sha256": file.sha256,
+        }
+        fetched = ActionOutput(declare("fetch", params, {}, ("file",)), "file")
+        if file.is_wheel:
+            return {file.name: fetched}
+        params = {
+            "project": wheel.name,
+            "backend": "",
+            "backend_path": [],
+            "build_lock": self.build_lock(self._build_requires(wheel)),
+            "variables": {},
+            "host": host_identity(),
+        }
+        built = declare("wheel", params, {f"sdist/{file.name}": fetched}, ("package.whl",), shareable=False)
+        return {f"built/{wheel.name}.whl": ActionOutput(built, "package.whl")}
+
+    def _build_requires(self, wheel: LockedWheel) -> tuple[str, ...]:
+        """Returns what a source distribution is built with, as the lock has it."""
+        assert self._lock is not None
+        packages = self._lock().packages
+        return next(
+            p.build for p in packages if (p.name, p.version) == (wheel.name, wheel.version) and p.build
+        )
+
+
+def declare_layer(inputs: Mapping[str, Input], bytecode: str, declare: Declare) -> ActionId:
+    """Declares the layer of the wheels that are `inputs`."""
+    return declare("wheels", {"prefix": PLACE, "bytecode": bytecode}, inputs, LAYER_OUTPUTS)
+
+
+def host_combination() -> Combination:
+    """Returns the system that the Python which runs lambdabuild is."""
+    from lambdabuild.python.host import discover
+    from lambdabuild.python.platforms import Combination
+
+    host = discover()
+    return Combination.of(host.version, host.libc, host.platform)
+
+
+def host_identity() -> str:
+    """Returns what names the interpreter that runs lambdabuild, for what is built for it alone."""
+    from lambdabuild.python.host import discover
+
+    host = discover()
+    return f"cpython {host.version}, {host.libc}, {host.platform}"

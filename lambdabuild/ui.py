@@ -83,6 +83,10 @@ class Ui:
                 self.result(line)
             for name, _ in report.failures:
                 self.result(f"{click.style(f'{FAILED:<7}', fg=_COLOURS[FAILED])}  {name}")
+        for target in report.targets:
+            if target.status == BUILT:  # the others were told when they were built
+                for text in target.notes:
+                    self.note(f"{target.id}: {text}")
         for error in report.errors:
             self.note(render_error(error))
         counts = [f"{count} {status}" for status, count in report.counts().items() if count]

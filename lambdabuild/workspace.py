@@ -43,6 +43,27 @@ SETTINGS: Mapping[str, Mapping[str, Setting]] = {
             "Names of directories that patterns and globs do not enter, beside those that begin with a dot.",
         ),
     },
+    "python": {
+        "index": Setting(
+            "", "The package index, as pip's --index-url; what pip is configured for if not given."
+        ),
+        "packages": Setting(
+            ("//...",),
+            "Where pyproject.toml files are looked for whose packages others may require by name: patterns.",
+        ),
+        "combinations": Setting(
+            (),
+            "Systems that python.lock is for beside those of the bases, "
+            "such as python 3.12, glibc 2.34, linux/arm64.",
+        ),
+        "bytecode": Setting(
+            "",
+            "The exact version of the Python that compiles what images on it hold, such as 3.12.7.",
+        ),
+    },
+    "images": {
+        "auto": Setting((), 'The images that base = "auto" chooses from: labels.'),
+    },
 }
 
 
@@ -66,15 +87,22 @@ class Workspace:
 
     @property
     def platforms(self) -> tuple[str, ...]:
-        return resolve_platforms(self._list("workspace.platforms"))
+        return resolve_platforms(self.list("workspace.platforms"))
 
     @property
     def ignore(self) -> frozenset[str]:
-        return frozenset(self._list("workspace.ignore")) | {OUT_DIR}
+        return frozenset(self.list("workspace.ignore")) | {OUT_DIR}
 
-    def _list(self, key: str) -> tuple[str, ...]:
+    def list(self, key: str) -> tuple[str, ...]:
+        """Returns the setting `key` ("section.key") that is a list."""
         value = self.values[key]
         assert isinstance(value, tuple)
+        return value
+
+    def text(self, key: str) -> str:
+        """Returns the setting `key` ("section.key") that is a string."""
+        value = self.values[key]
+        assert isinstance(value, str)
         return value
 
 
@@ -219,14 +247,18 @@ def _check_value(section: str, key: str, value: Any, at: Location) -> None:
 
 
 def _from_environment(env: Mapping[str, str]) -> Mapping[str, Mapping[str, Any]]:
-    """Returns the values that LAMBDABUILD_<SECTION>_<KEY> set; lists are separated by commas."""
+    """Returns the values that LAMBDABUILD_<SECTION>_<KEY> set.
+
+    Lists are separated by commas, or by semicolons if there are any.
+    """
     found: dict[str, dict[str, Any]] = {}
     for section, settings in SETTINGS.items():
         for key, setting in settings.items():
             variable = f"LAMBDABUILD_{section}_{key}".upper()
             text = env.get(variable)
             if text is not None:
-                many = [item.strip() for item in text.split(",") if item.strip()]
+                separator = ";" if ";" in text else ","
+                many = [item.strip() for item in text.split(separator) if item.strip()]
                 value = text if isinstance(setting.default, str) else many
                 _check_value(section, key, value, Location(variable))
                 found.setdefault(section, {})[key] = value

@@ -1,7 +1,6 @@
 """base_image and lambda_image: layers on a base, assembled without a daemon."""
 
 load(":files.bzl", "FilesInfo", "TASK_ROOT", "place_sources")
-load(":python.bzl", "RequirementsInfo")
 
 # With more than this, neighbouring `files` targets share a layer: an image has at most 127.
 _MAX_SHARED_LAYERS = 40
@@ -25,12 +24,30 @@ def _shared_layers(ctx, infos):
 def _name_in_package(file):
     return file.name
 
-def _wheels(ctx, base, python, libc):
-    """Returns what the image's third-party requirements need beyond its base, or None."""
-    requirements = list(ctx.attr.requirements)
-    for package in ctx.attr.packages:
-        requirements += package[RequirementsInfo].requirements
-    if not requirements:
+def _base(ctx):
+    """Returns the ImageInfo to build on, or None for none."""
+    if ctx.attr.base == "scratch":
+        return None
+    if ctx.attr.base != "auto":
+        return ctx.attr.base[ImageInfo]
+    candidates = {label: target[ImageInfo] for label, target in ctx.implied["base"].items()}
+    return ctx.actions.choose_base(ctx.attr.packages, ctx.attr.requirements, candidates)
+
+def _bytecode(ctx, python):
+    """Returns the version of the Python that compiles what is in the image, or None."""
+    version = ctx.attr.bytecode or ctx.bytecode
+    fits = python and version.startswith(python + ".")
+    if ctx.attr.bytecode and not fits:
+        ctx.fail(
+            "bytecode",
+            "is '%s', and the image's Python is %s" % (version, python or "not known"),
+            "write a version of that Python, such as %s.1" % (python or "3.12"),
+        )
+    return version if version and fits else None
+
+def _packages(ctx, base, python, libc, bytecode):
+    """Returns what the image's packages and requirements need beyond its base, or None."""
+    if not ctx.attr.packages and not ctx.attr.requirements:
         return None
     if not python or not libc:
         ctx.fail(
@@ -38,22 +55,23 @@ def _wheels(ctx, base, python, libc):
             "does not say which Python it holds, so no wheels can be chosen",
             "state python = \"3.12\" and libc = \"glibc 2.34\" on the base_image",
         )
-    return ctx.actions.wheels(requirements, base, python, libc)
+    return ctx.actions.packages(ctx.attr.packages, ctx.attr.requirements, base, python, libc, bytecode)
 
 def _assemble(ctx, cmd):
-    base = None if ctx.attr.base == "scratch" else ctx.attr.base[ImageInfo]
+    base = _base(ctx)
     shared = [s.target[FilesInfo] for s in ctx.sources.srcs if FilesInfo in s.target and not s.places]
     own = [s for s in ctx.sources.srcs if FilesInfo not in s.target or s.places]
     layers = _shared_layers(ctx, [info for info in shared if info.layer])
     places = place_sources(ctx, own, _name_in_package, TASK_ROOT)
-    if places:
-        layers.append(ctx.actions.layer(places))
     python = getattr(ctx.attr, "python", "") or (base.python if base else None)
+    bytecode = _bytecode(ctx, python)
+    if places:
+        layers.append(ctx.actions.layer(places, bytecode = bytecode))
     libc = getattr(ctx.attr, "libc", "") or (base.libc if base else None)
     return ctx.actions.image(
         base = base,
         layers = layers,
-        wheels = _wheels(ctx, base, python, libc),
+        packages = _packages(ctx, base, python, libc, bytecode),
         python = python,
         libc = libc,
         env = ctx.attr.env,
@@ -99,20 +117,26 @@ _IMAGE_ATTRS = {
     "base": attr.label(
         mandatory = True,
         providers = [ImageInfo],
-        words = ["scratch"],
-        doc = "The image to build on: a base_image, a host_python_image, or \"scratch\" for none.",
+        words = ["scratch", "auto"],
+        doc = "The image to build on: a base_image, a host_python_image, \"scratch\" for none, or \"auto\" for " +
+              "the one of [images] auto that holds most of packages and requirements.",
     ),
     "srcs": attr.sources(
         allow_files = True,
         doc = "Files and `files` targets: a list, or a dict from each file to its place (or a list of places). " +
               "Places are below /var/task unless they begin with '/'; a `files` target knows its own.",
     ),
-    "packages": attr.label_list(
-        providers = [RequirementsInfo],
-        doc = "python_requirements targets whose packages go to /opt/python, unless the base has them.",
+    "packages": attr.packages(
+        providers = [PackageInfo],
+        doc = "python_package and python_requirements targets that go to /opt/python with all they need, but for " +
+              "what the base has. Extras stand in brackets: //receipt_label[full].",
     ),
     "requirements": attr.string_list(
         doc = "Third-party requirements, such as pydantic>=2; python.lock says which wheels they are.",
+    ),
+    "bytecode": attr.string(
+        doc = "The exact version of a Python, such as 3.12.7, whose compiled files are added to the image's own " +
+              "packages and sources, for a quick cold start; [python] bytecode if not given.",
     ),
     "env": attr.string_dict(doc = "Environment variables, laid over the base's."),
     "labels": attr.string_dict(doc = "Labels of the image's config, laid over the base's."),

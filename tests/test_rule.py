@@ -197,8 +197,8 @@ def test_any_value_is_accepted_or_refused(kind: str, value: Any) -> None:
 @pytest.mark.parametrize("kind", ATTR_TYPES)
 def test_the_empty_value_has_the_shape_of_a_checked_one(kind: str) -> None:
     empty = Attr("x", kind).empty()
-    written: object = {"string_list": [], "label_list": [], "sources": []}.get(kind, empty)
-    assert kind == "label" or Attr("x", kind).check(written, "p") == empty
+    written: object = {"string_list": [], "label_list": [], "sources": [], "packages": []}.get(kind, empty)
+    assert kind in ("label", "pyproject") or Attr("x", kind).check(written, "p") == empty
 
 
 # --- a whole target ----------------------------------------------------------

@@ -161,8 +161,8 @@ def test_lists_in_the_environment_are_separated_by_commas() -> None:
     [
         ("[worspace]", "1:2", "unknown section [worspace]", "did you mean 'workspace'?"),
         ("\n[confg.x]", "2:2", "unknown section [confg]", "did you mean 'config'?"),
-        ("[zzz]", "1:2", "unknown section [zzz]", "there are workspace, config"),
-        ("zzz = 1", "1:1", "unknown section [zzz]", "there are workspace, config"),
+        ("[zzz]", "1:2", "unknown section [zzz]", "there are workspace, python, images, config"),
+        ("zzz = 1", "1:1", "unknown section [zzz]", "there are workspace, python, images, config"),
         ("[workspace]\nnam = ''", "2:1", "unknown key 'nam' in [workspace]", "did you mean 'name'?"),
         ("[workspace]\n  'nam' = ''", "2:3", "unknown key 'nam' in [workspace]", "did you mean 'name'?"),
         ("[workspace]\nx = 1", "2:1", "unknown key 'x' in [workspace]", "there are name, platforms, ignore"),
@@ -218,7 +218,12 @@ def test_what_is_not_understood_is_refused_with_its_place(
         ("config = 3", "1:1", "[config] holds tables [config.NAME]", ""),
         ("[config]\nci = 3", "2:1", "[config.ci] must be a table", ""),
         ("[config.ci.worspace]", "1:12", "unknown section [config.ci.worspace]", "did you mean 'workspace'?"),
-        ("[config.ci.config]", "1:12", "unknown section [config.ci.config]", "there are workspace"),
+        (
+            "[config.ci.config]",
+            "1:12",
+            "unknown section [config.ci.config]",
+            "there are workspace, python, images",
+        ),
         ("[config.ci]\nworkspace = 3", "2:1", "config.ci.workspace must be a table, not 3", ""),
         (
             "[workspace]\nname = 'a'\n[config.ci.workspace]\nname = 3",

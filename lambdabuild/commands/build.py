@@ -22,6 +22,7 @@ from lambdabuild.ui import Ui
     default=lambda: os.cpu_count() or 1,
     help="Run at most N actions at once.  [default: one a core]",
 )
+@click.option("--sandbox-debug", is_flag=True, help="Keep the directories of actions that fail.")
 @options.common
 @click.pass_obj
 def command(
@@ -30,6 +31,7 @@ def command(
     platforms: tuple[str, ...],
     keep_going: bool,
     jobs: int,
+    sandbox_debug: bool,
     directory: str,
     configs: tuple[str, ...],
     as_json: bool,
@@ -44,6 +46,8 @@ def command(
     started = time.monotonic()
     evaluation = session.evaluate(question)
     with ui.progress() as on_event:
-        report = session.build(evaluation, jobs=jobs, keep_going=keep_going, on_event=on_event)
+        report = session.build(
+            evaluation, jobs=jobs, keep_going=keep_going, keep_failed=sandbox_debug, on_event=on_event
+        )
     ui.report(report, time.monotonic() - started)
     return report.errors[0].exit_code if report.errors else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import click
@@ -28,7 +29,8 @@ def command(ui: Ui, directory: str, configs: tuple[str, ...], as_json: bool) -> 
     settings = [f"{section}.{key}" for section, keys in SETTINGS.items() for key in keys]
     if as_json:
         values = {
-            name: {"value": workspace.values[name], "origin": workspace.origins[name]} for name in settings
+            name: {"value": _without_secrets(workspace.values[name]), "origin": workspace.origins[name]}
+            for name in settings
         }
         ui.document({**facts, "settings": values})
         return
@@ -44,4 +46,10 @@ def command(ui: Ui, directory: str, configs: tuple[str, ...], as_json: bool) -> 
 
 
 def _shown(value: str | tuple[str, ...]) -> str:
+    value = _without_secrets(value)
     return value if isinstance(value, str) else ", ".join(value)
+
+
+def _without_secrets(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    """Returns the value of a setting without the password of a URL."""
+    return re.sub(r"(?<=://)[^/@\s]*@", "…@", value) if isinstance(value, str) else value

@@ -95,15 +95,17 @@ def place(directory: str, configs: Sequence[str]) -> Place:
 
 
 def session(where: Place, ui: Ui) -> Session:
-    return Session(where.workspace, cache_directory(), index=_index, say=ui.said)
+    index_url = where.workspace.text("python.index") or None
+    return Session(where.workspace, cache_directory(), index=lambda: _index(index_url), say=ui.said)
 
 
-def _index() -> Index:
-    """Returns the package index that pip is configured for."""
+def _index(index_url: str | None) -> Index:
+    """Returns the package index that pip is configured for, or that of [python] index."""
     from lambdabuild.python.index import Index, config_files, read_settings
 
     home = Path.home()
-    return Index(read_settings(os.environ, home, config_files(os.environ, home, Path(sys.prefix))))
+    files = config_files(os.environ, home, Path(sys.prefix))
+    return Index(read_settings(os.environ, home, files, index_url))
 
 
 def cache_directory() -> Path:

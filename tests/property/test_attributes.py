@@ -9,8 +9,10 @@ import pytest
 
 from lambdabuild.action import ActionKey, unkeyed_fields
 from lambdabuild.errors import Location
-from lambdabuild.python.lock import Lock, LockedFile, LockedPackage
+from lambdabuild.python.build_lock import BuildLock
+from lambdabuild.python.lock import Lock
 from lambdabuild.python.lock_file import print_lock
+from lambdabuild.python.locked import LockedFile, LockedPackage
 from lambdabuild.python.platforms import Combination
 from lambdabuild.rule import COMMON_ATTRS, Rule
 from lambdabuild.rulebook import Rulebook
@@ -30,13 +32,25 @@ PACKAGES = [
     )
     for name in ("six", "toolz")
 ]
+SCM = LockedPackage.of(
+    "setuptools-scm", "9", [LockedFile.of("setuptools_scm-9-py3-none-any.whl", 10, "d" * 64)]
+)
 LOCK = Lock.of(
-    [Combination.of(python, libc, "linux/amd64") for python, libc in SYSTEMS], ["six", "toolz"], PACKAGES
+    [Combination.of(python, libc, "linux/amd64") for python, libc in SYSTEMS],
+    ["six", "toolz"],
+    PACKAGES,
+    [BuildLock.of(["setuptools-scm"], [SCM])],
+)
+PYPROJECT = (
+    '[build-system]\nrequires = ["setuptools-scm"]\nbuild-backend = "setuptools.build_meta"\n\n'
+    '[project]\nname = "app"\ndynamic = ["version"]\n'
 )
 FILES: dict[str, str | bytes] = {
     "app/a.py": "A = 1\n",
     "app/b.py": "B = 1\n",
     "app/sub/c.py": "",
+    "app/pyproject.toml": PYPROJECT,
+    "app/other.toml": PYPROJECT + "# other\n",
     "python.lock": print_lock(LOCK),
 }
 OTHERS = (
@@ -56,6 +70,7 @@ _IMAGE = {
     "working_dir": ('"/a"', '"/b"'),
     "user": ('"a"', '"b"'),
     "packages": ("[]", '[":reqs"]'),
+    "bytecode": ('"3.11.1"', '"3.11.2"'),
     "requirements": ('["six"]', '["six", "toolz"]'),
 }
 HASHED = {
@@ -70,6 +85,13 @@ HASHED = {
     "lambda_image": {**_IMAGE, "handler": ('"a.main"', '"a.other"')},
     "host_python_image": {},
     "python_requirements": {},
+    "python_package": {
+        "srcs": ('["a.py"]', '["b.py"]'),
+        "data": ('["sub/c.py"]', "[]"),
+        "pyproject": ('"pyproject.toml"', '"other.toml"'),
+        "version": ('"1.2"', '"1.3"'),
+        "native": ("False", "True"),
+    },
 }
 # Its requirements become files only in the images that name it; "packages" above shows that they count.
 ELSEWHERE = {"python_requirements": {"requirements"}}
@@ -88,6 +110,7 @@ MINIMAL = {
         "requirements": '["six"]',
     },
     "lambda_image": {"base": '":other"', "srcs": '["a.py"]'},
+    "python_package": {"srcs": '["a.py"]', "version": '"1.0"'},
 }
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
 
+from lambdabuild.execution import Event, Finished
 from tests.project import Project
 from tests.require import require
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "receipts"
 IMAGES = {
+    "//bases:packages",
     "//bases:python",
     "//bases:dynamo",
     "//bases:label",
@@ -59,18 +63,55 @@ def test_an_edit_of_one_handler_rebuilds_exactly_that_image(receipts: Project) -
     assert built_images(receipts) == {"//infra/create_labels:image"}
 
 
-def test_an_edit_of_a_bases_file_rebuilds_exactly_the_images_on_it(receipts: Project) -> None:
+def test_an_edit_of_a_bases_package_rebuilds_exactly_the_images_with_it(receipts: Project) -> None:
     edit(receipts, "receipt_label/receipt_label/labels.py", "Says what", "Tells what")
     assert built_images(receipts) == {
         "//bases:label",
+        "//bases:packages",
         "//infra/create_labels:image",
         "//infra/process_receipt:image",
     }
 
 
 def test_an_edit_of_data_in_the_lowest_package_rebuilds_all_that_stands_on_it(receipts: Project) -> None:
-    edit(receipts, "receipt_dynamo/receipt_dynamo/receipts.json", "Corner Market", "Corner Shop")
+    edit(receipts, "receipt_dynamo/receipt_dynamo/items.json", "Corner Market", "Corner Shop")
     assert built_images(receipts) == IMAGES - {"//bases:python"}
+
+
+def test_one_edited_line_costs_one_wheel_one_layer_a_setting_and_the_images(receipts: Project) -> None:
+    edit(receipts, "receipt_dynamo/receipt_dynamo/table.py", "Returns all receipts", "Returns every receipt")
+    events: list[Event] = []
+    receipts.build(on_event=events.append)
+    ran = [each.action for each in events if isinstance(each, Finished) and each.ran]
+    assert sorted(each.tool for each in ran if each.tool != "image") == ["wheel", "wheels"]
+    assert {str(each.id.label) for each in ran if each.tool == "wheel"} == {"//receipt_dynamo:receipt_dynamo"}
+    assert {each.id.label.short for each in ran if each.tool == "image"} == IMAGES - {"//bases:python"}
+
+
+def test_the_image_that_chooses_its_base_takes_the_one_that_holds_most(receipts: Project) -> None:
+    edit(receipts, "infra/process_receipt/process_receipt_handler.py", "Checks that", "Tells whether")
+    (report,) = receipts.build("//infra/process_receipt:image").targets
+    (note,) = report.notes
+    assert note.startswith("its base is chosen: //bases:label holds")
+    assert "(//bases:dynamo: " in note
+    (label,) = receipts.build("//bases:label").targets
+    assert report.built is not None
+    assert label.built is not None
+    assert report.built.image.layers[:-1] == label.built.image.layers
+
+
+def test_packages_are_assembled_for_processors_that_this_machine_has_not(receipts: Project) -> None:
+    reports = receipts.build("//bases:packages").targets
+    assert {report.id.platform for report in reports} == {"linux/amd64", "linux/arm64"}
+    machines = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
+    for report in reports:
+        assert report.built is not None
+        binaries = set()
+        for blob in report.built.layers.values():
+            with tarfile.open(fileobj=io.BytesIO(b"".join(receipts.session().store.pieces(blob)))) as layer:
+                binaries |= {name for name in layer.getnames() if name.endswith(".so")}
+        assert binaries
+        assert all(f"-{machines[report.id.platform]}-linux-gnu.so" in name for name in binaries)
 
 
 def test_an_edit_back_is_a_hit(receipts: Project) -> None:
@@ -104,7 +145,7 @@ def test_layers_are_shared_with_the_base_as_hard_links(receipts: Project) -> Non
         for path in (receipts.root / "lambdabuild-out/bases/label/blobs/sha256").iterdir()
     }
     shared = layers.keys() & base.keys()
-    assert len(shared) == 3
+    assert len(shared) >= 10
     assert all(layers[name] == base[name] for name in shared)
 
 
@@ -129,7 +170,7 @@ def test_a_file_of_the_host_python_cannot_be_replaced(receipts: Project, place: 
 
 def test_the_handlers_answer(receipts: Project) -> None:
     ran = receipts.run("run", "//infra/create_labels:image", "--event", '{"receipt_id": 7}')
-    assert (ran.code, json.loads(ran.out)["labels"]["TOTAL"]) == (0, ["6.48"])
+    assert (ran.code, json.loads(ran.out)["labels"]["total"]) == (0, ["6.48"])
     receipts.write({"event.json": '{"receipt_id": 8}'})
     ran = receipts.run("run", "//infra/process_receipt:image", "--event", "@event.json")
     assert json.loads(ran.out) == {"receipt_id": 8, "total": 400, "adds_up": True}

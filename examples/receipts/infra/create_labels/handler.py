@@ -12,4 +12,5 @@ SETTINGS = json.loads(Path(__file__).with_name("settings.json").read_text())
 def lambda_handler(event, context):
     """Returns the labels of the receipt that `event` names by receipt_id."""
     receipt = load_receipt(event["receipt_id"])
-    return {"title": f"{SETTINGS['greeting']} {receipt.merchant}", "labels": label_words(receipt)}
+    labels = label_words(receipt).model_dump()
+    return {"title": f"{SETTINGS['greeting']} {receipt.merchant}", "labels": labels}

@@ -1,5 +1,5 @@
 """Labels for the words of a receipt."""
 
-from receipt_label.labels import label_words
+from receipt_label.labels import Labels, label_words
 
-__all__ = ["label_words"]
+__all__ = ["Labels", "label_words"]

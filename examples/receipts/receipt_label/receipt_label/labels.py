@@ -2,22 +2,33 @@
 
 import re
 
+from pydantic import BaseModel, Field
 from receipt_dynamo import Receipt
+
+from receipt_label.merchants import belongs_to
 
 _AMOUNT = re.compile(r"\d+\.\d\d")
 
 
-def label_words(receipt: Receipt) -> dict[str, list[str]]:
-    """Returns the words by label: MERCHANT, AMOUNT, TOTAL or ITEM."""
-    labels: dict[str, list[str]] = {"MERCHANT": [], "ITEM": [], "AMOUNT": [], "TOTAL": []}
-    merchant = set(receipt.merchant.upper().split())
+class Labels(BaseModel):
+    """The words of a receipt, by what they are."""
+
+    merchant: list[str] = Field(default_factory=list)
+    item: list[str] = Field(default_factory=list)
+    amount: list[str] = Field(default_factory=list)
+    total: list[str] = Field(default_factory=list)
+
+
+def label_words(receipt: Receipt) -> Labels:
+    """Returns the labels of a receipt's words."""
+    labels = Labels()
     previous = ""
     for word in receipt.words:
-        if word in merchant:
-            labels["MERCHANT"].append(word)
+        if belongs_to(word, receipt.merchant):
+            labels.merchant.append(word)
         elif _AMOUNT.fullmatch(word):
-            labels["TOTAL" if previous == "TOTAL" else "AMOUNT"].append(word)
+            (labels.total if previous == "TOTAL" else labels.amount).append(word)
         elif word != "TOTAL":
-            labels["ITEM"].append(word)
+            labels.item.append(word)
         previous = word
     return labels

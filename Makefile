@@ -7,7 +7,7 @@ READY := $(VENV)/.installed
 .PHONY: help example test nightly lint type bench clean
 
 help:
-	@echo "make example   build //infra/create_labels:image in examples/receipts and invoke it"
+	@echo "make example   build examples/receipts, and invoke its three functions"
 	@echo "make test      run all tests"
 	@echo "make lint      ruff"
 	@echo "make type      mypy --strict"
@@ -20,9 +20,11 @@ $(READY): pyproject.toml
 	@touch $@
 
 example: $(READY)
-	$(BIN)/lambdabuild build -C examples/receipts //infra/create_labels:image
+	$(BIN)/lambdabuild build -C examples/receipts //...
 	$(BIN)/lambdabuild run -C examples/receipts //infra/create_labels:image --event '{"receipt_id": 7}'
-	@echo "the image is an OCI layout: examples/receipts/lambdabuild-out/infra/create_labels/image"
+	$(BIN)/lambdabuild run -C examples/receipts //infra/process_receipt:image --event '{"receipt_id": 7}'
+	$(BIN)/lambdabuild run -C examples/receipts //infra/list_receipts:image
+	@echo "images are OCI layouts below examples/receipts/lambdabuild-out"
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto

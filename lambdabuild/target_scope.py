@@ -147,9 +147,16 @@ class TargetScope:
         return output
 
     def _image_tree(
-        self, token: str, base: Sequence[Any] | None, layers: Sequence[Sequence[Any]]
-    ) -> list[str]:
-        """Notes the declared files of the image that comes next; returns those where packages go."""
+        self,
+        token: str,
+        base: Sequence[Any] | None,
+        layers: Sequence[Sequence[Any]],
+        modules: Mapping[str, Sequence[str]],
+    ) -> tuple[list[str], list[str]]:
+        """Notes the declared files of the image that comes next.
+
+        Returns those where packages go, and which of `modules` (name -> places) none of them is.
+        """
         below = self._trees.get(self._output(base[1:]).action) if base else None
         tree = ImageTree(below)
         for reference in layers:
@@ -163,7 +170,8 @@ class TargetScope:
             tree.add({path: HostFile(f"/{path} of the host's Python") for path in others})
             tree.reserve(params.get("directories", ()))
         self._next_tree = tree
-        return sorted(tree.below(PLACE))
+        missing = [name for name, places in modules.items() if tree.first_of(places) is None]
+        return sorted(tree.below(PLACE)), missing
 
     def _find(self, id_: ActionId) -> Action | None:
         if (id_.label, id_.platform) == (self._target.label, self._platform):

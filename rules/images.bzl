@@ -57,7 +57,23 @@ def _packages(ctx, base, python, libc, bytecode):
         )
     return ctx.actions.packages(ctx.attr.packages, ctx.attr.requirements, base, python, libc, bytecode)
 
-def _assemble(ctx, cmd):
+def _module_of(ctx, attribute, handler):
+    """Returns the module that a handler names."""
+    module, dot, function = handler.rpartition(".")
+    if not dot or not module or not function:
+        ctx.fail(attribute, "must be module.function, not '%s'" % handler, "write handler = \"handler.lambda_handler\"")
+    return module
+
+def _check_module(ctx, attribute, image, module):
+    if not ctx.has_module(image, module):
+        path = module.replace(".", "/")
+        ctx.fail(
+            attribute,
+            "names the module '%s', but the image has no /var/task/%s.py" % (module, path),
+            "add %s.py to srcs, or correct the name" % path,
+        )
+
+def _assemble(ctx, cmd, modules = []):
     base = _base(ctx)
     shared = [s.target[FilesInfo] for s in ctx.sources.srcs if FilesInfo in s.target and not s.places]
     own = [s for s in ctx.sources.srcs if FilesInfo not in s.target or s.places]
@@ -80,6 +96,7 @@ def _assemble(ctx, cmd):
         cmd = cmd,
         working_dir = ctx.attr.working_dir or None,
         user = ctx.attr.user or None,
+        modules = modules,
     )
 
 def _outputs(image):
@@ -89,28 +106,17 @@ def _base_image(ctx):
     image = _assemble(ctx, ctx.attr.cmd or None)
     return [_outputs(image), image]
 
-def _check_handler(ctx, attribute, image, handler):
-    module, dot, function = handler.rpartition(".")
-    if not dot or not module or not function:
-        ctx.fail(attribute, "must be module.function, not '%s'" % handler, "write handler = \"handler.lambda_handler\"")
-    path = module.replace(".", "/")
-    ends = [".py", "/__init__.py", ".so"]
-    found = ctx.first_of(image, [root + path + end for root in ["var/task/", "opt/python/"] for end in ends])
-    if not found:
-        ctx.fail(
-            attribute,
-            "names the module '%s', but the image has no /var/task/%s.py" % (module, path),
-            "add %s.py to srcs, or correct the name" % path,
-        )
-
 def _lambda_image(ctx):
     if ctx.attr.handler and ctx.attr.cmd:
         ctx.fail("cmd", "cannot be given beside handler, which becomes the image's command")
-    image = _assemble(ctx, [ctx.attr.handler] if ctx.attr.handler else ctx.attr.cmd or None)
+    named = [("functions", handler) for handler in ctx.attr.functions.values()]
     if ctx.attr.handler:
-        _check_handler(ctx, "handler", image, ctx.attr.handler)
-    for handler in ctx.attr.functions.values():
-        _check_handler(ctx, "functions", image, handler)
+        named = [("handler", ctx.attr.handler)] + named
+    modules = [(attribute, _module_of(ctx, attribute, handler)) for attribute, handler in named]
+    cmd = [ctx.attr.handler] if ctx.attr.handler else ctx.attr.cmd or None
+    image = _assemble(ctx, cmd, [module for _, module in modules])
+    for attribute, module in modules:
+        _check_module(ctx, attribute, image, module)
     return [_outputs(image), image]
 
 _IMAGE_ATTRS = {

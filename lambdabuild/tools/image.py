@@ -6,7 +6,7 @@ Works on documents alone: no layer's bytes are needed to assemble an image.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from lambdabuild.action import Made, ToolCall
@@ -26,7 +26,8 @@ class ImageTool:
     Inputs: `base/manifest.json` and `base/config.json` (none for an image on
     scratch), `layers/NNN.json` in the order in which they lie on it, and
     `wheels/NNN.json`, the listings of the layers that hold wheels. The param
-    `places` lists declared files where wheels go as well.
+    `places` lists declared files where wheels go as well; `modules` maps names of
+    modules that a wheel has to bring to the places where one could be.
     """
 
     name = "image"
@@ -44,7 +45,7 @@ class ImageTool:
         layers = [Layer.from_json(read(path)) for path in paths]
         settings = dict(cast("Mapping[str, Any]", call.params))
         listings = (json.loads(read(path)) for path in sorted(call.inputs) if path.startswith("wheels/"))
-        _check_wheels(listings, settings.pop("places", ()))
+        _check_wheels(listings, settings.pop("places", ()), settings.pop("modules", {}))
         image = image.append(layers, [CREATED_BY] * len(layers))
         python_path = settings.pop("python_path")
         # Lambda's bootstrap puts /opt/python on the path itself, but only while PYTHONPATH is unset.
@@ -54,8 +55,13 @@ class ImageTool:
         return {MANIFEST: Made(image.manifest), CONFIG: Made(image.config)}
 
 
-def _check_wheels(listings: Iterable[Mapping[str, list[str]]], places: Iterable[str]) -> None:
-    """Raises UserError where wheels of different layers want one place, or a wheel and a declared file."""
+def _check_wheels(
+    listings: Iterable[Mapping[str, list[str]]], places: Iterable[str], modules: Mapping[str, Sequence[str]]
+) -> None:
+    """Raises UserError where wheels of different layers want one place, or a wheel and a declared file.
+
+    modules: name -> the places where its file may be; one of them is in a wheel, or that is an error too.
+    """
     seen: dict[str, list[str]] = {}
     for listing in listings:
         for place, entry in listing.items():
@@ -65,4 +71,10 @@ def _check_wheels(listings: Iterable[Mapping[str, list[str]]], places: Iterable[
             raise UserError(
                 f"two things want to be at /{place} in the image: {seen[place][0]} and a declared file",
                 hint="give the file another place, or drop the package",
+            )
+    for name, candidates in modules.items():
+        if not any(place in seen for place in candidates):
+            raise UserError(
+                f"the handler's module '{name}' is no declared file, and in none of the image's packages",
+                hint=f"add {name.replace('.', '/')}.py to srcs, or correct the name",
             )

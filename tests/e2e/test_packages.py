@@ -154,3 +154,17 @@ def test_hashes_need_nothing_to_be_built(project: Project) -> None:
     after = project.hashes("//:image", "//:other")
     assert before["//:image"] != after["//:image"]
     assert before["//:other"] == after["//:other"]
+
+
+def test_a_handler_may_lie_in_a_package(project: Project) -> None:
+    text = base("one", '    packages = ["//high"],\n')
+    text += 'lambda_image(name = "image", base = ":one", handler = "{}")\n'
+    project.write({"BUILD": text.format("high.main")})
+    (report,) = project.build("//:image").targets
+    assert report.status == "built"
+    project.write({"BUILD": text.format("hihg.main")})
+    result = project.run("build", "//:image")
+    assert result.code == 2
+    assert (
+        "the handler's module 'hihg' is no declared file, and in none of the image's packages" in result.err
+    )

@@ -23,6 +23,7 @@ from typing import Final
 
 from lambdabuild.errors import ActionFailed
 from lambdabuild.python.build import process
+from lambdabuild.python.build.outcome import last_lines, read_tail
 from lambdabuild.python.interpreters import find_interpreter
 
 _PROGRAM: Final = """\
@@ -71,16 +72,13 @@ def compile_files(
             f"Python {version} could not compile the files: "
             + (f"it was killed by signal {-code}" if code < 0 else f"it ended with exit code {code}"),
             hint="drop `bytecode`, or change its version",
-            details=tuple(output.read_text(errors="replace").strip().splitlines()[-5:]),
+            details=last_lines(read_tail(output)),
         )
-    made = {
+    return {
         pyc_place(place, version): Path(pyc)
         for place, (_, pyc, _) in zip(sorted(sources), work, strict=True)
         if os.path.exists(pyc)
     }
-    for pyc in made.values():
-        pyc.chmod(0o644)  # py_compile gives it the mode of the source
-    return made
 
 
 def pyc_place(place: str, version: str) -> str:

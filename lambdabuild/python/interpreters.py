@@ -9,6 +9,7 @@ Absent: installing one.
 from __future__ import annotations
 
 import functools
+import glob
 import os
 import subprocess
 import sys
@@ -65,11 +66,11 @@ def _candidates(short: str, path: Sequence[str], home: Path) -> Iterator[str]:
 def _places(short: str, path: Sequence[str], home: Path) -> Iterator[str]:
     yield sys.executable
     for name in (f"python{short}", "python3"):
-        for directory in path:
+        for directory in filter(os.path.isabs, path):
             yield os.path.join(directory, name)
     # All of pyenv's, so that an error can name them.
-    root = Path(os.environ.get("PYENV_ROOT") or home / ".pyenv")
-    yield from (str(place) for place in sorted(root.glob("versions/*/bin/python3")))
+    root = os.environ.get("PYENV_ROOT") or os.path.join(home, ".pyenv")
+    yield from sorted(glob.glob(os.path.join(glob.escape(root), "versions/*/bin/python3")))
 
 
 @functools.cache

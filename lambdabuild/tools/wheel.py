@@ -31,7 +31,7 @@ class WheelTool:
     or a single `sdist/<file name>`, a source distribution.
 
     Parameters: `project`, its normalised name; `backend` and `backend_path` as in
-    [build-system]; `build_lock`, the document of a BuildLock; `variables` for the
+    [build-system], or empty for what the sources say; `build_lock`, the document of a BuildLock; `variables` for the
     backend; `host`: null, and the wheel has to be for any machine, or what names
     this one, and it has to fit that.
 
@@ -57,11 +57,14 @@ class WheelTool:
         environment = self._kept().get(wheels, call.check)
         source = call.scratch / "project"
         _write_sources(call, params["project"], source)
+        backend, backend_path = params["backend"], tuple(params["backend_path"])
+        if not backend:
+            backend, backend_path = _own_backend(source, params["project"])
         project = Project(
             name=params["project"],
             source=source,
-            backend=params["backend"],
-            backend_path=tuple(params["backend_path"]),
+            backend=backend,
+            backend_path=backend_path,
             variables=params["variables"],
         )
         wheel = build_wheel(project, environment, call.scratch / "build", call.check)
@@ -96,6 +99,17 @@ def _write_sources(call: ToolCall, project: str, into: Path) -> None:
         call.check()
         tree.add(path.removeprefix(_PROJECT), call.contents(node.digest), node.executable)
     tree.finish()
+
+
+def _own_backend(source: Path, project: str) -> tuple[str, tuple[str, ...]]:
+    """Returns backend and backend path of the sources' own pyproject.toml, which may be missing (PEP 517)."""
+    from lambdabuild.python.build_system import build_system
+    from lambdabuild.python.toml_file import TomlFile
+
+    file = source / "pyproject.toml"
+    data = file.read_bytes() if file.is_file() else b""
+    system = build_system(TomlFile.parse(f"{project}/pyproject.toml", data, hint="take another version"))
+    return system.backend, system.backend_path
 
 
 def _check_name(wheel: Path, project: str, *, host: bool) -> None:

@@ -151,6 +151,7 @@ def test_a_damaged_environment_is_made_anew(damage: str, directory: Path, demo: 
     root = environments(directory).get([demo], never).python.parents[1]
     if damage == "marker":
         (root / "complete").unlink()
+        remove_tree(site_packages(root) / "demo")
     elif damage == "python":
         python_of(root).unlink()
         python_of(root).symlink_to("/nowhere/python3")

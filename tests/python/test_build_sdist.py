@@ -135,6 +135,7 @@ FILE = (info("demo-1.0/setup.py"), b"x")
         (info("demo-1.0/link", tarfile.LNKTYPE, "/etc/passwd"), "leaves the tree"),
         (info("demo-1.0/device", tarfile.CHRTYPE), "is of a kind"),
         (info("demo-1.0/fifo", tarfile.FIFOTYPE), "is of a kind"),
+        (info("demo-1.0/sparse", tarfile.GNUTYPE_SPARSE), "is of a kind"),
         (info("demo-1.0/setup.py/x"), "has a file where it has a directory"),
     ],
     ids=lambda value: repr(value.name) if isinstance(value, tarfile.TarInfo) else "",

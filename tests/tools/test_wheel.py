@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -14,7 +16,6 @@ from lambdabuild.errors import ActionFailed, UserError
 from lambdabuild.python.build.wheel_name import name_from_inside
 from lambdabuild.python.build_lock import BuildLock
 from lambdabuild.python.index import Index
-from lambdabuild.store.local import remove_tree
 from lambdabuild.tools.wheel import WheelTool
 from tests.python import building
 from tests.python.building import IN_TREE, PYPROJECT
@@ -28,6 +29,11 @@ PARAMS: dict[str, Canonical] = {
     "variables": {},
     "host": None,
 }
+FAST = b"""
+#include <Python.h>
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "receipt_fast", NULL, -1, NULL};
+PyMODINIT_FUNC PyInit_receipt_fast(void) { return PyModule_Create(&module); }
+"""
 TAGGED = """
 def build_wheel(directory, *others):
     write(os.path.join(directory, {name!r}), {tag!r})
@@ -111,7 +117,6 @@ def test_locked_build_requirements_are_fetched_and_used(backend: str, tmp_path: 
     first = run(tool, params, files, tmp_path / "one")
     assert run(tool, params, files, tmp_path / "somewhere" / "else") == first
     assert named(tmp_path, first["package.whl"]).endswith("-none-any.whl")
-    remove_tree(tmp_path / "environments")
 
 
 def test_a_wheel_for_one_machine_is_refused_unless_the_key_names_the_host(tmp_path: Path) -> None:
@@ -134,6 +139,28 @@ def test_with_a_host_a_wheel_has_to_fit_it(tmp_path: Path) -> None:
     assert build(tmp_path / "any", sources(), host="this one")
     error = failure(tmp_path, tagged("cp27-cp27m-win32"), host="this one")
     assert error.message == "receipt-dynamo makes a wheel for cp27-cp27m-win32, which this machine cannot use"
+
+
+@pytest.mark.skipif(shutil.which("cc", path=os.defpath) is None, reason="needs a C compiler")
+def test_an_extension_module_is_built_for_this_machine(tmp_path: Path) -> None:
+    files = {
+        "project/pyproject.toml": b'[project]\nname = "receipt-dynamo"\nversion = "0.1.0"\n',
+        "project/setup.py": b"from setuptools import Extension, setup\n"
+        b"setup(ext_modules=[Extension('receipt_fast', ['fast.c'])])\n",
+        "project/fast.c": FAST,
+    }
+    wheels = building.backend_wheels("setuptools")
+    params = {
+        **PARAMS,
+        "backend": "setuptools.build_meta",
+        "backend_path": [],
+        "build_lock": building.build_lock(wheels).document(),
+    }
+    tool = WheelTool(tmp_path / "environments", building.index)
+    made = run(tool, {**params, "host": "this one"}, files, tmp_path / "one")["package.whl"]
+    assert any(name.startswith("receipt_fast.") for name in zipfile.ZipFile(io.BytesIO(made)).namelist())
+    with pytest.raises(ActionFailed, match="independent of the machine that builds"):
+        run(tool, params, files, tmp_path / "two")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from lambdabuild.errors import ExternalError, UserError
 from lambdabuild.python.build import process
 from lambdabuild.python.build.environment import python_of, site_packages
+from lambdabuild.python.build.outcome import last_lines, read_tail
 from lambdabuild.python.wheel import install
 from lambdabuild.store.local import remove_tree
 
@@ -110,13 +111,13 @@ def _compile(root: Path, final: Path, check: Callable[[], None]) -> None:
     output = root / "output.txt"
     env = {"LC_ALL": "C.UTF-8", "PATH": os.defpath}
     code = process.run([*arguments, str(site_packages(root))], cwd=root, env=env, output=output, check=check)
-    said = output.read_text(errors="replace").strip().splitlines()
+    said = last_lines(read_tail(output))
     output.unlink()
     if code not in (0, 1):
         raise ExternalError(
             f"{python_of(root).resolve()} does not work in a virtual environment",
             hint="run lambdabuild with another Python",
-            details=tuple(said[-5:]),
+            details=said,
         )
 
 

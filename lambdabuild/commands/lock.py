@@ -40,7 +40,7 @@ from lambdabuild.workspace import Workspace
     "--from",
     "pins_file",
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     help="Take the versions, and hashes, that uv.lock, pylock.toml or requirements.txt pins.",
 )
 @options.common
@@ -76,7 +76,7 @@ def command(
         return
     resolver = PexResolver(session.index, host=_host, known=lock, environ=_environ(where.workspace))
     if pins_file:
-        made = _taken_over(read_pins(pins_file), lock, plan, resolver, ui)
+        made = _taken_over(read_pins(Path(directory) / pins_file), lock, plan, resolver, ui)
     else:
         upgraded = Upgrade.of(upgrade, lock, everything=upgrade_all)
         made = update(lock, plan, resolver, upgrade=upgraded, say=ui.note)

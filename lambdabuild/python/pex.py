@@ -93,7 +93,8 @@ def _lock(
             raise ExternalError("pex is not installed", hint="pip install pex")
         raise ActionFailed(
             what,
-            hint="loosen what contradicts, or check `python -m pip config list` for the index",
+            hint="loosen what contradicts, publish wheels of what has none, or see which index is asked: "
+            "python -m pip config list",
             details=_told(ran.stderr),
         )
     return list(_found(json.loads(output.read_bytes())))

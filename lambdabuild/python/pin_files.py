@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lambdabuild.errors import UserError
+from lambdabuild.errors import Location, UserError
 from lambdabuild.python.pin_requirements import pins_of_requirements
 from lambdabuild.python.pins import Pin, Pins
 from lambdabuild.python.toml_file import TomlFile
@@ -55,13 +55,18 @@ def _toml_pins(path: Path, key: str, read: Callable[[Table, list[str]], Pin | No
         raise file.refusal("it does not say which version of its format it has")
     notes: list[str] = []
     pins = []
+    header = re.compile(rf"\s*\[\[\s*{key}\s*\]\]")
+    lines = [line for line, text in enumerate(file.text.split("\n"), 1) if header.match(text)]
     for number, table in enumerate(file.get(list, key) or [], 1):
-        name = table.get("name") if isinstance(table, dict) else None
-        with file.at(key, value=name if isinstance(name, str) else ""):
-            try:
-                pins.append(read(table, notes))
-            except (KeyError, TypeError, AttributeError, ValueError):
-                raise UserError(f"package {number} of the file is not as the format has it") from None
+        at = Location(str(path), lines[number - 1] if number <= len(lines) else 1)
+        try:
+            pins.append(read(table, notes))
+        except (KeyError, TypeError, AttributeError):
+            what = f"package {number} of the file is not as the format has it"
+            raise UserError(what, at=at, hint=hint) from None
+        except UserError as error:
+            error.hint = hint
+            raise error.located(at) from None
     return Pins(str(path), tuple(pin for pin in pins if pin), tuple(f"{path}: {note}" for note in notes))
 
 

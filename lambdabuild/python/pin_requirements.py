@@ -86,6 +86,8 @@ class _Reader:
         if "://" in name:
             self.notes.append(f"{at}: left aside, since it is no file here: {_short(name)}")
             return
+        if not name.isprintable():
+            raise UserError(f"{_short(name)} is not the path of a file")
         target = path.parent / name
         if not target.resolve().is_relative_to(self._root):
             raise UserError(
@@ -100,9 +102,8 @@ def _text(path: Path) -> str:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"not UTF-8 at byte {error.start}", at=Location(str(path))) from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UserError(f"cannot read {_short(str(path))}: {reason}") from None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
 
 
 def _lines(text: str) -> Iterator[_Line]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
@@ -90,9 +90,11 @@ class Pins:
         found: dict[str, Pin] = {}
         for pin in self.pins:
             if pin.holds(combination):
-                other = found.setdefault(pin.name, pin)
-                if other.version != pin.version:
+                other = found.get(pin.name, pin)
+                if Version(other.version) != Version(pin.version):
                     raise UserError(f"{self.file} pins both {other} and {pin} for {combination}")
+                hashes = tuple(sorted({*pin.sha256s, *other.sha256s}))
+                found[pin.name] = replace(pin, sha256s=hashes)
         return found
 
 

@@ -251,6 +251,17 @@ def test_a_package_for_all_combinations_does_not_list_them() -> None:
     ]
 
 
+def test_what_is_built_for_one_combination_is_a_wheel_for_another() -> None:
+    source = LockedPackage.of("a", "1.0", [file("a-1.0.tar.gz")], build=["hatchling"])
+    for order in ([X86, ARM], [ARM, X86]):
+        merged = Lock.merged(["a"], {order[0]: [source], order[1]: [package("a")]})
+        (held,) = merged.packages
+        assert ([each.name for each in held.files], held.build) == (
+            ["a-1.0-py3-none-any.whl", "a-1.0.tar.gz"],
+            ("hatchling",),
+        )
+
+
 def test_versions_are_sorted_as_versions() -> None:
     versions = ("10.0", "9.0", "9.0rc1")
     merged = Lock.merged(

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdabuild.errors import ActionFailed, UserError
-from lambdabuild.python.lock import Lock
+from lambdabuild.python.lock import Lock, LockedPackage
 from lambdabuild.python.lock_plan import Plan, held, plan_of, uncovered
 from lambdabuild.python.platforms import Combination
 from lambdabuild.python.relock import Upgrade, update
 from tests.python.memory_index import MemoryIndex, Releases
-from tests.python.test_lock import ARM, X86, fewer
+from tests.python.test_lock import ARM, X86, fewer, file, package
 
 EMPTY = Lock.of((), (), ())
 
@@ -33,7 +33,7 @@ def versions(lock: Lock, combination: Combination = X86) -> dict[str, str]:
 def newer(releases: Releases) -> Releases:
     """Returns the index when all have published once more."""
     return {
-        name: {**held, "9.0": [*held.values()][-1], "3.1": [*held.values()][0]}
+        name: {**held, "9.0": [*held.values()][-1], "3.1": next(iter(held.values()))}
         for name, held in releases.items()
     }
 
@@ -229,6 +229,57 @@ def test_a_new_set_of_build_requirements_gets_the_versions_of_the_others() -> No
         "six": "1.0",
         "tool": "2.0",
     }
+
+
+def test_a_file_that_one_combination_found_is_taken_by_all_that_it_fits_best() -> None:
+    older = Combination.of("3.12", "glibc 2.28", "linux/amd64")
+
+    class OneFileEach(MemoryIndex):
+        """Like an index that published a wheel between two resolutions."""
+
+        def packages(
+            self, combination: Combination, requirements: Sequence[str], constraints: Sequence[str]
+        ) -> list[LockedPackage]:
+            self.calls.append(tuple(requirements))
+            tags = ["py3-none-any"] if combination == X86 else ["cp312-cp312-manylinux_2_28_x86_64"]
+            return [package("a", files=tags)]
+
+    wanted = plan("a", at=[X86, older])
+    lock = update(EMPTY, wanted, index := OneFileEach({}))
+    (held_package,) = lock.packages
+    assert [file.name for file in held_package.files] == ["a-1.0-cp312-cp312-manylinux_2_28_x86_64.whl"]
+    assert update(lock, wanted, index) == lock
+    assert len(index.calls) == 2
+
+
+def test_what_source_distributions_are_built_with_is_locked_too() -> None:
+    class Sources(MemoryIndex):
+        """Has source distributions only, but for build requirements."""
+
+        def packages(
+            self, combination: Combination, requirements: Sequence[str], constraints: Sequence[str]
+        ) -> list[LockedPackage]:
+            found = super().packages(combination, requirements, constraints)
+            return [
+                LockedPackage.of(
+                    each.name, each.version, [file(f"{each}.zip".replace(" ", "-"))], build=["hatch"]
+                )
+                for each in found
+            ]
+
+    lock = update(EMPTY, plan("tool"), Sources(OLD))
+    assert [each.name for each in lock.build(["hatch"]).packages] == ["hatch", "six"]
+    moved = Sources(NEW)
+    assert update(lock, plan("tool"), moved) == lock
+    assert moved.calls == []
+    assert update(lock, plan(), moved).builds == ()
+
+
+def test_an_extra_that_a_package_does_not_have_is_found_when_it_is_locked() -> None:
+    index = MemoryIndex({"moto": {"1.0": ["six; extra == 'sqs'"]}})
+    with pytest.raises(UserError, match=r"moto 1\.0 has no extra 'sq'") as caught:
+        update(EMPTY, plan("moto[sq]"), index)
+    assert "sqs" in (caught.value.hint or "")
 
 
 def test_a_machine_with_a_newer_c_library_does_not_move_the_lock() -> None:

@@ -248,6 +248,8 @@ def test_a_newer_c_library_gets_what_was_resolved_for_the_older_one() -> None:
     files = ["cp312-cp312-manylinux_2_34_x86_64", "cp312-cp312-manylinux_2_35_x86_64"]
     lock = lock_of(["a"], package("a", files=files))
     assert select(lock, ["a"], newer) == select(lock, ["a"], X86)
+    apart = Lock.merged(["a"], {X86: [package("a")], ARM: [package("a", version="2.0")]})
+    assert select(apart, ["a"], newer) == select(apart, ["a"], X86)
 
 
 # --- build environments ------------------------------------------------------

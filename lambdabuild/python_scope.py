@@ -216,12 +216,7 @@ def _contradiction(selected: Iterable[LockedWheel], have: Mapping[str, str]) -> 
 def _check_native(label: Label, combination: Combination) -> None:
     """Raises UserError unless a wheel made by this machine's Python runs on `combination`."""
     host = host_combination()
-    fits = (host.python, host.platform) == (combination.python, combination.platform)
-    if (
-        not fits
-        or host.libc_version[0] != combination.libc_version[0]
-        or host.libc_version > combination.libc_version
-    ):
+    if not host.serves(combination):
         raise UserError(
             f"{label} is native: built on this machine it is for {host} or newer, not for {combination}",
             hint=f"build on a machine like {combination}, or make the package pure Python",

@@ -108,7 +108,8 @@ class ThirdParty:
     def _selector(self, lock: Lock, combination: Combination) -> Selector:
         from lambdabuild.python.selection import Selector
 
-        sdists = any(package.build for package in lock.packages) and combination == host_combination()
+        sourced = any(not file.is_wheel for package in lock.packages for file in package.files)
+        sdists = sourced and host_combination().serves(combination)
         return Selector(lock, combination, sdists=sdists)
 
     def _wheel(self, wheel: LockedWheel, declare: Declare) -> dict[str, Input]:
@@ -137,10 +138,8 @@ class ThirdParty:
     def _build_requires(self, wheel: LockedWheel) -> tuple[str, ...]:
         """Returns what a source distribution is built with, as the lock has it."""
         assert self._lock is not None
-        packages = self._lock().packages
-        return next(
-            p.build for p in packages if (p.name, p.version) == (wheel.name, wheel.version) and p.build
-        )
+        packages = (each for each in self._lock().packages if each.name == wheel.name)
+        return next(each.build for each in packages if wheel.file in each.files)
 
 
 def declare_layer(inputs: Mapping[str, Input], bytecode: str, declare: Declare) -> ActionId:

@@ -10,6 +10,10 @@ from lambdabuild.action import ActionOutput
 from lambdabuild.configured import ConfiguredLabel, ConfiguredTarget
 from lambdabuild.errors import CycleError, UserError
 from lambdabuild.label import parse_label
+from lambdabuild.python.lock import Lock
+from lambdabuild.python.lock_file import print_lock
+from lambdabuild.python.locked import LockedFile, LockedPackage
+from lambdabuild.third_party import host_combination
 from tests.packages import base, lock, package
 from tests.project import Project
 
@@ -290,8 +294,6 @@ def test_a_native_package_is_for_this_machine_alone(project: Project) -> None:
 
 
 def test_everything_made_from_a_native_wheel_stays_here(project: Project) -> None:
-    from lambdabuild.third_party import host_combination
-
     host = host_combination()
     newer = f"glibc 2.{host.libc_version[1] + 1}"
     bases = {
@@ -317,3 +319,20 @@ def test_packages_are_wheels_to_look_at(chain: Project) -> None:
     assert [*target.outputs] == ["receipt-mid.whl"]
     assert isinstance(output, ActionOutput)
     assert target.wheel == output
+
+
+def test_a_source_distribution_that_needs_nothing_to_be_built_is_built_all_the_same(project: Project) -> None:
+    host = host_combination()
+    entry = LockedPackage.of("six", "1.16", [LockedFile.of("six-1.16.tar.gz", 10, "ab" * 32)])
+    attrs = f'base = "scratch", python = "{host.python}", libc = "{host.libc}", requirements = ["six"]'
+    project.write({"python.lock": print_lock(Lock.of([host], ["six"], [entry]))})
+    project.write({"BUILD": f'base_image(name = "base", {attrs})\n'})
+    target = configured(project, "//:base", host.platform)
+    (wheel,) = [action for action in target.actions if action.tool == "wheel"]
+    assert [*wheel.inputs] == ["sdist/six-1.16.tar.gz"]
+    assert wheel.params["host"]
+    assert not target.actions[-1].shareable
+    older = f"glibc 2.{host.libc_version[1] - 1}"
+    project.write({"BUILD": f'base_image(name = "base", {attrs.replace(host.libc, older)})\n'})
+    with pytest.raises(UserError, match="was not resolved for"):
+        configured(project, "//:base", host.platform)

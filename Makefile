@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: help example test nightly lint type bench clean
+.PHONY: help example test nightly lint type bench bench-packages clean
 
 help:
 	@echo "make example   build examples/receipts, and invoke its three functions"
@@ -13,6 +13,7 @@ help:
 	@echo "make type      mypy --strict"
 	@echo "make nightly   the property tests, for longer"
 	@echo "make bench     measure against git status, b3sum and others"
+	@echo "make bench-packages   measure layers of packages against pip and uv, and cold starts"
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -41,6 +42,9 @@ type: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.run
+
+bench-packages: $(READY)
+	$(BIN)/python -m benchmarks.packages
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache

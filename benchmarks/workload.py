@@ -30,34 +30,34 @@ def make(root: Path, size: Size) -> None:
     names = [f"pkg{number:04d}" for number in range(size.packages)]
     for name in names:
         for number in range(size.files):
-            _write(root / name / name / f"m{number // 25}" / f"f{number:03d}.py", _code(noise, 500, 4500))
-        _write(
-            root / name / "BUILD", _call("files", name=name, srcs=Raw('glob(["**/*.py"])'), dest="opt/python")
+            write(root / name / name / f"m{number // 25}" / f"f{number:03d}.py", code(noise, 500, 4500))
+        write(
+            root / name / "BUILD", call("files", name=name, srcs=Raw('glob(["**/*.py"])'), dest="opt/python")
         )
     bases = [names[start : start + PACKAGES_PER_BASE] for start in range(0, len(names), PACKAGES_PER_BASE)]
     calls = [
-        _call("base_image", name=f"b{number:03d}", base="scratch", srcs=[f"//{name}" for name in members])
+        call("base_image", name=f"b{number:03d}", base="scratch", srcs=[f"//{name}" for name in members])
         for number, members in enumerate(bases)
     ]
-    _write(root / "base" / "BUILD", "\n".join(calls))
+    write(root / "base" / "BUILD", "\n".join(calls))
     for number in range(size.images):
         directory = root / "infra" / f"fn{number:05d}"
-        _write(
+        write(
             directory / "handler.py",
-            "def main(event, context):\n    return event\n" + _code(noise, 3000, 3000),
+            "def main(event, context):\n    return event\n" + code(noise, 3000, 3000),
         )
-        _write(directory / "util.py", _code(noise, 1500, 1500))
-        _write(directory / "config.json", f'{{"n": {number}}}')
-        image = _call(
+        write(directory / "util.py", code(noise, 1500, 1500))
+        write(directory / "config.json", f'{{"n": {number}}}')
+        image = call(
             "lambda_image",
             name="image",
             base=f"//base:b{number % len(bases):03d}",
             srcs=["handler.py", "util.py", "config.json"],
             handler="handler.main",
         )
-        _write(directory / "BUILD", image)
-    _write(root / "WORKSPACE.toml", '[workspace]\nname = "bench"\n')
-    _write(root / ".gitignore", "lambdabuild-out\n")
+        write(directory / "BUILD", image)
+    write(root / "WORKSPACE.toml", '[workspace]\nname = "bench"\n')
+    write(root / ".gitignore", "lambdabuild-out\n")
 
 
 class Raw(str):
@@ -66,7 +66,7 @@ class Raw(str):
     __slots__ = ()
 
 
-def _call(rule: str, **attributes: str | list[str]) -> str:
+def call(rule: str, **attributes: str | list[str]) -> str:
     lines = [
         f"    {name} = {value if isinstance(value, Raw) else _quoted(value)},\n"
         for name, value in attributes.items()
@@ -78,7 +78,7 @@ def _quoted(value: str | list[str]) -> str:
     return str(value).replace("'", '"') if isinstance(value, list) else f'"{value}"'
 
 
-def _code(noise: random.Random, low: int, high: int) -> str:
+def code(noise: random.Random, low: int, high: int) -> str:
     """Returns Python text of about as many characters, that compresses as code does."""
     words = ["event", "receipt", "label", "total", "merchant", "words", "table", "load", "store", "line"]
     left, lines = noise.randint(low, high), []
@@ -90,6 +90,6 @@ def _code(noise: random.Random, low: int, high: int) -> str:
     return "".join(lines)
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)

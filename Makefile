@@ -28,7 +28,7 @@ example: $(READY)
 	@echo "images are OCI layouts below examples/receipts/lambdabuild-out"
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 nightly: $(READY)
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n auto tests

@@ -8,7 +8,14 @@ from typing import NoReturn
 
 import pytest
 
-PACKAGES = {"skopeo": "skopeo", "umoci": "umoci", "docker": "docker.io"}
+PACKAGES = {
+    "docker": "docker.io",
+    "docker-registry": "docker-registry",
+    "htpasswd": "apache2-utils",
+    "openssl": "openssl",
+    "skopeo": "skopeo",
+    "umoci": "umoci",
+}
 REQUIRED = os.environ.get("LAMBDABUILD_TEST_REQUIRE") == "all"
 
 

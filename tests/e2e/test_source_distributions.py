@@ -16,6 +16,8 @@ from lambdabuild.execution import Event, Finished
 from tests.project import Project
 from tests.require import unavailable
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     "WORKSPACE.toml": '[workspace]\nplatforms = ["host"]\n',
     "BUILD": (

@@ -13,6 +13,8 @@ from lambdabuild.python.lock_file import parse_lock
 from tests.project import Project
 from tests.python.tiny_index import TinyIndex
 
+pytestmark = pytest.mark.slow
+
 WORKSPACE = '[workspace]\nplatforms = ["host"]\n'
 BUILD = (
     'host_python_image(name = "python")\n'

@@ -16,6 +16,8 @@ from lambdabuild.python.pins import Pin, Pins
 from lambdabuild.python.platforms import Combination
 from tests.require import unavailable
 
+pytestmark = pytest.mark.slow
+
 PY311 = Combination.of("3.11", "glibc 2.28", "linux/amd64")
 PY312 = Combination.of("3.12", "glibc 2.28", "linux/amd64")
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)

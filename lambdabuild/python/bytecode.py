@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Final
 
 from lambdabuild.errors import ActionFailed
-from lambdabuild.python.build import process
-from lambdabuild.python.build.outcome import last_lines, read_tail
 from lambdabuild.python.interpreters import find_interpreter
+from lambdabuild.python.pep517 import process
+from lambdabuild.python.pep517.outcome import last_lines, read_tail
 
 _PROGRAM: Final = """\
 import json, py_compile, sys

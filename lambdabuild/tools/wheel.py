@@ -16,8 +16,8 @@ from lambdabuild.action import Made, ToolCall
 from lambdabuild.errors import ActionFailed, UserError
 
 if TYPE_CHECKING:
-    from lambdabuild.python.build.environment import Environments
     from lambdabuild.python.index import Index
+    from lambdabuild.python.pep517.environment import Environments
 
 PACKAGE = "package.whl"
 _PROJECT = "project/"
@@ -31,9 +31,9 @@ class WheelTool:
     or a single `sdist/<file name>`, a source distribution.
 
     Parameters: `project`, its normalised name; `backend` and `backend_path` as in
-    [build-system], or empty for what the sources say; `build_lock`, the document of a BuildLock; `variables` for the
-    backend; `host`: null, and the wheel has to be for any machine, or what names
-    this one, and it has to fit that.
+    [build-system], or empty for what the sources say; `build_lock`, the document of
+    a BuildLock; `variables` for the backend; `host`: null, and the wheel has to be
+    for any machine, or what names this one, and it has to fit that.
 
     environments: where build environments are kept.
     index:        gives the package index; asked only when there is something to fetch.
@@ -48,8 +48,8 @@ class WheelTool:
         self._environments: Environments | None = None
 
     def run(self, call: ToolCall) -> Mapping[str, Made]:
-        from lambdabuild.python.build.hooks import Project, build_wheel  # for those who build wheels
         from lambdabuild.python.build_lock import BuildLock
+        from lambdabuild.python.pep517.hooks import Project, build_wheel  # for those who build wheels
         from lambdabuild.python.selection import select_for_host
 
         params = cast("Mapping[str, Any]", call.params)
@@ -72,7 +72,7 @@ class WheelTool:
         return {PACKAGE: Made(wheel)}
 
     def _kept(self) -> Environments:
-        from lambdabuild.python.build.environment import Environments
+        from lambdabuild.python.pep517.environment import Environments
 
         with self._guard:
             if self._environments is None:
@@ -81,8 +81,8 @@ class WheelTool:
 
 
 def _write_sources(call: ToolCall, project: str, into: Path) -> None:
-    from lambdabuild.python.build.sdist import unpack_sdist
-    from lambdabuild.python.build.sources import SourceTree
+    from lambdabuild.python.pep517.sdist import unpack_sdist
+    from lambdabuild.python.pep517.sources import SourceTree
 
     sdists = [path for path in call.inputs if path.startswith(_SDIST)]
     if sdists:
@@ -116,7 +116,7 @@ def _check_name(wheel: Path, project: str, *, host: bool) -> None:
     """Raises ActionFailed unless the wheel's name fits the project, the machine, and what is inside."""
     from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-    from lambdabuild.python.build.wheel_name import name_from_inside
+    from lambdabuild.python.pep517.wheel_name import name_from_inside
 
     built = f"what was built of {project}, {wheel.name}"
     try:

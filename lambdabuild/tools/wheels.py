@@ -82,7 +82,7 @@ def _unpack(call: ToolCall, name: str, root: Path) -> None:
 
 def _install_built(wheel: Path, project: str, root: Path) -> Path:
     """Installs what the wheel tool made, under its proper name; returns where it is then."""
-    from lambdabuild.python.build.wheel_name import name_from_inside
+    from lambdabuild.python.pep517.wheel_name import name_from_inside
     from lambdabuild.python.wheel import install
 
     try:

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from packaging.utils import parse_wheel_filename
 
-from lambdabuild.python.build.environment import Environment, Environments
-from lambdabuild.python.build.hooks import Project
-from lambdabuild.python.build.sources import SourceTree
 from lambdabuild.python.build_lock import BuildLock
 from lambdabuild.python.index import Index
 from lambdabuild.python.locked import LockedFile, LockedPackage
+from lambdabuild.python.pep517.environment import Environment, Environments
+from lambdabuild.python.pep517.hooks import Project
+from lambdabuild.python.pep517.sources import SourceTree
 from lambdabuild.python.selection import LockedWheel
 from lambdabuild.store.local import remove_tree
 from tests.python.faulty_index import never

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from lambdabuild.errors import ActionFailed
-from lambdabuild.python.build.hooks import Project, build_wheel
-from lambdabuild.python.build.wheel_name import name_from_inside
+from lambdabuild.python.pep517.hooks import Project, build_wheel
+from lambdabuild.python.pep517.wheel_name import name_from_inside
 from lambdabuild.python.wheel import install
 from tests.python.building import environment, project
 from tests.python.faulty_index import never

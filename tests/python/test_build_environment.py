@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from lambdabuild.errors import ExternalError, UserError
-from lambdabuild.python.build.environment import Environment, Environments, python_of, site_packages
 from lambdabuild.python.index import Index
+from lambdabuild.python.pep517.environment import Environment, Environments, python_of, site_packages
 from lambdabuild.python.selection import LockedWheel
 from lambdabuild.store.local import remove_tree
 from tests.python import building

@@ -14,7 +14,7 @@ import pytest
 
 from lambdabuild.errors import ActionFailed, UserError
 from lambdabuild.oci.tar import MTIME
-from lambdabuild.python.build.hooks import Project, build_wheel
+from lambdabuild.python.pep517.hooks import Project, build_wheel
 from tests.python.building import environment, in_tree
 from tests.python.faulty_index import never
 from tests.python.test_build_process import PARENT, Stop, has_ended

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdabuild.python.build.outcome import LINES, failed, last_lines, missing_file, printable, read_tail
+from lambdabuild.python.pep517.outcome import LINES, failed, last_lines, missing_file, printable, read_tail
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lambdabuild.errors import ExternalError
-from lambdabuild.python.build import process
+from lambdabuild.python.pep517 import process
 from tests.python.faulty_index import never
 
 PARENT = """\

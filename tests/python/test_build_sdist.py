@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from lambdabuild.errors import UserError
 from lambdabuild.oci.tar import MTIME
-from lambdabuild.python.build import sdist
-from lambdabuild.python.build.sdist import unpack_sdist
+from lambdabuild.python.pep517 import sdist
+from lambdabuild.python.pep517.sdist import unpack_sdist
 
 NAME = "demo-1.0.tar.gz"
 PARTS = st.text(

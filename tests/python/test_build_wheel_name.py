@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 
-from lambdabuild.python.build.wheel_name import name_from_inside
+from lambdabuild.python.pep517.wheel_name import name_from_inside
 from tests.python.real_wheels import MARKUPSAFE, SIX, Published, real_wheel
 from tests.python.wheels import INFO, Member, make_wheel
 

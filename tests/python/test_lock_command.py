@@ -68,7 +68,7 @@ def test_a_lock_moves_when_it_is_told_to(project: Project, tiny: TinyIndex) -> N
     ran = project.run("lock", "--check")
     assert (ran.code, "does not cover tiny-b" in ran.err) == (1, True)
     ran = project.run("lock", "--json")
-    assert json.loads(ran.out) == {"file": "python.lock", "packages": 3}
+    assert json.loads(ran.out) == {"file": "python.lock", "packages": 3, "images": []}
     assert "resolving for python" in ran.err
     assert versions(project) == {"tiny-a": "1.0", "tiny-b": "2.0", "tiny-c": "1.0"}
 

@@ -13,9 +13,9 @@ import pytest
 
 from lambdabuild.digest import Canonical
 from lambdabuild.errors import ActionFailed, UserError
-from lambdabuild.python.build.wheel_name import name_from_inside
 from lambdabuild.python.build_lock import BuildLock
 from lambdabuild.python.index import Index
+from lambdabuild.python.pep517.wheel_name import name_from_inside
 from lambdabuild.tools.wheel import WheelTool
 from tests.python import building
 from tests.python.building import IN_TREE, PYPROJECT

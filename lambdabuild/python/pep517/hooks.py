@@ -24,8 +24,8 @@ from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller
 
 from lambdabuild.errors import ActionFailed, UserError
 from lambdabuild.oci.tar import MTIME
-from lambdabuild.python.build import outcome, process
-from lambdabuild.python.build.environment import Environment
+from lambdabuild.python.pep517 import outcome, process
+from lambdabuild.python.pep517.environment import Environment
 
 _ADD_HINT: Final = "add {} to [build-system] requires in pyproject.toml, then: lambdabuild lock"
 

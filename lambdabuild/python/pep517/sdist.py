@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, Final, NoReturn, Protocol, cast
 
 from lambdabuild.errors import UserError
-from lambdabuild.python.build.sources import SourceTree
+from lambdabuild.python.pep517.sources import SourceTree
 from lambdabuild.python.wheel.checks import BOMB_BASE, BOMB_FACTOR, BOMB_LIMIT
 
 MAX_FILES: Final = 100_000

@@ -13,9 +13,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from lambdabuild.errors import ExternalError, UserError
-from lambdabuild.python.build import process
-from lambdabuild.python.build.environment import python_of, site_packages
-from lambdabuild.python.build.outcome import last_lines, read_tail
+from lambdabuild.python.pep517 import process
+from lambdabuild.python.pep517.environment import python_of, site_packages
+from lambdabuild.python.pep517.outcome import last_lines, read_tail
 from lambdabuild.python.wheel import install
 from lambdabuild.store.local import remove_tree
 

@@ -97,7 +97,7 @@ class Environments:
             lock.release()
 
     def _make(self, place: Path, wheels: Sequence[LockedWheel], check: Callable[[], None]) -> None:
-        from lambdabuild.python.build.furnish import furnish  # for those who have none yet
+        from lambdabuild.python.pep517.furnish import furnish  # for those who have none yet
 
         self._directory.mkdir(parents=True, exist_ok=True)
         self._sweep()

@@ -34,7 +34,7 @@ class LayerOutputs(NamedTuple):
 
 
 class ImageOutputs(NamedTuple):
-    """Where the parts of an image come from; `layers` are those held here, the base's first."""
+    """Where the parts of an image come from; `layers` are those made or fetched, the base's first."""
 
     manifest: ActionOutput
     config: ActionOutput
@@ -49,6 +49,8 @@ class ConfiguredTarget:
     actions: what this target declared itself.
     image:   its parts, if the target is an image.
     wheel:   what holds its wheel, if the target is a first-party Python package.
+    repository: where its image goes below a registry's prefix; "" for its label's own place.
+    handlers: Python functions that its image has to serve, e.g. "app.main".
     """
 
     label: Label
@@ -59,6 +61,8 @@ class ConfiguredTarget:
     actions: tuple[Action, ...]
     image: ImageOutputs | None = None
     wheel: ActionOutput | None = None
+    repository: str = ""
+    handlers: tuple[str, ...] = ()
 
     @property
     def id(self) -> ConfiguredLabel:

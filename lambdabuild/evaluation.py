@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from lambdabuild.analysis import Analyzer
 from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel
 from lambdabuild.errors import Location, UserError
-from lambdabuild.label import Label, TargetPattern, parse_label, parse_pattern
+from lambdabuild.external.pins import ImagePins
+from lambdabuild.external_package import RULE, RULE_FILE, external_package
+from lambdabuild.label import EXTERNAL, Label, TargetPattern, parse_label, parse_pattern
 from lambdabuild.loading import Loader
 from lambdabuild.rulebook import Rulebook
 from lambdabuild.sources import Kind, WorkingTree
@@ -115,15 +117,65 @@ def _evaluate(workspace: Workspace, question: Question, beat: Beat, say: Say) ->
     )
 
 
-def make_loader(workspace: Workspace, tree: WorkingTree, rulebook: Rulebook) -> Loader:
-    """Returns what loads packages as the settings say; raises UserError."""
+def platforms_of_images(workspace: Workspace, say: Say) -> Mapping[str, tuple[str, ...]]:
+    """Returns, for each external image, the platforms that it may be asked for.
+
+    Those are the workspace's own, and those of all targets that stand on it.
+    Reads no lock. Raises UserError.
+    """
+
+    def work(beat: Beat, emit: Emit) -> Mapping[str, tuple[str, ...]]:
+        tree = WorkingTree(workspace.root, workspace.ignore)
+        rulebook = Rulebook(tree, beat=beat, say=lambda text, at: emit((text, at)))
+        loader = make_loader(workspace, tree, rulebook, pinned=False)
+        question = Question((parse_pattern("//..."),))
+        done: dict[str, dict[Label, Target]] = {platform: {} for platform in workspace.platforms}
+        for label in loader.match(question.patterns[0]):
+            for platform in _platforms(workspace, question, loader.target(label), explicit=False):
+                loader.closure(label, done.setdefault(platform, {}))
+        return {
+            name: tuple(
+                platform
+                for platform, below in done.items()
+                if platform in workspace.platforms or Label(EXTERNAL, name) in below
+            )
+            for name in workspace.images
+        }
+
+    return isolated(work, on_event=lambda event: say(*event))
+
+
+def make_loader(
+    workspace: Workspace, tree: WorkingTree, rulebook: Rulebook, *, pinned: bool = True
+) -> Loader:
+    """Returns what loads packages as the settings say; raises UserError.
+
+    pinned: whether external images are what WORKSPACE.lock says, or only names.
+    """
     at = Location(WORKSPACE_FILE)
     try:
         auto = [parse_label(text) for text in workspace.list("images.auto")]
         search = [parse_pattern(text) for text in workspace.list("python.packages")]
     except UserError as error:
         raise error.located(at) from None
-    return Loader(tree, rulebook, auto=auto, search=search)
+    return Loader(
+        tree,
+        rulebook,
+        auto=auto,
+        search=search,
+        external=lambda: external_package(
+            workspace.images,
+            read_pins(tree) if pinned else ImagePins.of(()),
+            rulebook.bundled_rule(RULE_FILE, RULE),
+        ),
+    )
+
+
+def read_pins(tree: WorkingTree) -> ImagePins:
+    """Returns what WORKSPACE.lock pins, if there is one; raises UserError if it cannot be understood."""
+    from lambdabuild.external.lock_file import FILE_NAME, parse_pins  # for those who have external images
+
+    return parse_pins(tree.read(FILE_NAME)) if tree.kind(FILE_NAME) is Kind.FILE else ImagePins.of(())
 
 
 @cache

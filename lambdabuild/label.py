@@ -1,7 +1,8 @@
 """Labels name targets and files; target patterns name sets of them.
 
 `//a/b:c` is target `c` of package `a/b`; `//a/b` is short for `//a/b:b`; `:c`
-is in the package where it is written. Nothing here knows which exist.
+is in the package where it is written; `@python` is the external image of that
+name, which WORKSPACE.toml declares. Nothing here knows which exist.
 """
 
 from __future__ import annotations
@@ -14,6 +15,11 @@ from lambdabuild.errors import Location, UserError
 MAX_NAME = 255
 """Bytes that a file's or directory's name may have on the file systems there are."""
 
+EXTERNAL = "@"
+"""The package of external images. No directory can be a package of that name."""
+
+_IMAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+
 _HINT = "write //package:name, or :name for a target of this package"
 _ELSEWHERE = "sources lie in the workspace; write //package:file for one of another package"
 
@@ -21,7 +27,7 @@ _ELSEWHERE = "sources lie in the workspace; write //package:file for one of anot
 class Label(NamedTuple):
     """A target or a source file. Sorts by package, then by name.
 
-    package: workspace-relative directory, "/" between parts, "" for the root.
+    package: workspace-relative directory, "/" between parts, "" for the root; EXTERNAL for an external image.
     name:    target's name, or a file's path relative to the package.
     """
 
@@ -29,7 +35,12 @@ class Label(NamedTuple):
     name: str
 
     def __str__(self) -> str:
-        return f"//{self.package}:{self.name}"
+        return f"@{self.name}" if self.external else f"//{self.package}:{self.name}"
+
+    @property
+    def external(self) -> bool:
+        """Whether it names an external image."""
+        return self.package == EXTERNAL
 
     @property
     def short(self) -> str:
@@ -48,6 +59,8 @@ def parse_label(text: str, package: str | None = None, *, at: Location | None = 
 
     With `package` None only absolute labels are accepted. Raises UserError.
     """
+    if text.startswith("@"):
+        return Label(EXTERNAL, _image_name(text, "a label", at))
     if text.startswith("//"):
         package, colon, name = text[2:].partition(":")
         if not colon:
@@ -61,6 +74,27 @@ def parse_label(text: str, package: str | None = None, *, at: Location | None = 
         leaves = name.startswith(("/", "../"))
         raise UserError(f"{text!r} is not a label: {problem}", at=at, hint=_ELSEWHERE if leaves else _HINT)
     return Label(package, name)
+
+
+def image_name_problem(name: str) -> str | None:
+    """Returns why `name` cannot name an external image, or None."""
+    if name in ("all", "auto"):
+        return f"{name!r} has a meaning of its own"
+    if not _IMAGE_NAME.fullmatch(name):
+        return "an external image's name has letters, digits, '.', '_' and '-', at most 64, no sign first"
+    return None
+
+
+def _image_name(text: str, what: str, at: Location | None = None) -> str:
+    name = text.removeprefix("@")
+    problem = image_name_problem(name)
+    if problem:
+        raise UserError(
+            f"{text!r} is not {what}: {problem}",
+            at=at,
+            hint="@ begins the name of an external image, such as @python; write //package:name for a target",
+        )
+    return name
 
 
 def package_problem(package: str) -> str | None:
@@ -141,6 +175,8 @@ class TargetPattern(NamedTuple):
 
     def __str__(self) -> str:
         sign = "-" if self.negative else ""
+        if self.package == EXTERNAL:
+            return f"{sign}{self.label}"
         if not self.recursive:
             return f"{sign}//{self.package}:{self.name}"
         below = f"{self.package}/..." if self.package else "..."
@@ -158,10 +194,7 @@ def parse_pattern(text: str, package: str = "") -> TargetPattern:
     if body.startswith("./") and body[2:3] not in ("", "/"):
         body = body[2:]  # as shells complete it
     if body.startswith("@"):
-        raise UserError(
-            f"{text!r} is not a target pattern: there are no external repositories",
-            hint="write //package:name, //package:all or //package/...",
-        )
+        return TargetPattern(EXTERNAL, _image_name(body, "a target pattern"), negative=negative)
     if body.startswith("//"):
         where, colon, name = body[2:].partition(":")
     else:

@@ -8,12 +8,12 @@ depends on itself. What the files contain is not looked at.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from lambdabuild.build_file import BuildFile, attribute_place
 from lambdabuild.errors import CycleError, Location, UserError, did_you_mean
 from lambdabuild.first_party import FirstParty
-from lambdabuild.label import Label, TargetPattern
+from lambdabuild.label import EXTERNAL, Label, TargetPattern
 from lambdabuild.rulebook import Rulebook, decode
 from lambdabuild.sources import BUILD_FILES, Kind, WorkingTree, not_a_file, walk_directories
 from lambdabuild.target import Package, Target, TargetGraph
@@ -24,6 +24,7 @@ class Loader:
 
     auto:        what the word "auto" means for an attribute that takes it.
     search:      where first-party packages are looked for by name.
+    external:    gives the package of external images; asked when one of them is named.
     graph:       all that was loaded so far.
     first_party: the Python packages of the workspace.
     """
@@ -35,10 +36,12 @@ class Loader:
         *,
         auto: Sequence[Label] = (),
         search: Sequence[TargetPattern] = (),
+        external: Callable[[], Package] = lambda: Package(EXTERNAL, "WORKSPACE.toml", {}),
     ) -> None:
         self._tree = tree
         self._rulebook = rulebook
         self._auto = auto
+        self._external = external
         self._packages: dict[str, Package] = {}
         self._checked: dict[Label, list[Label]] = {}
         self._implied: dict[Label, list[tuple[str, Label]]] = {}
@@ -48,8 +51,10 @@ class Loader:
     def package(self, name: str, *, at: Location | None = None) -> Package:
         """Returns the package; raises UserError where there is none."""
         package = self._packages.get(name)
-        if package is None:
-            path = self._build_file(name)
+        if package is None and name == EXTERNAL:
+            package = self._packages[name] = self._external()
+        elif package is None:
+            path = self.build_file(name)
             if path is None:
                 raise self._no_package(name, at)
             build_file = BuildFile(self._tree, name, path, decode(path, self._tree.read(path)))
@@ -65,19 +70,28 @@ class Loader:
             if not pattern.negative:
                 self.target(pattern.label)
             return [pattern.label]
+        return [
+            Label(name, target)
+            for name in self.packages(pattern)
+            for target in sorted(self.package(name).targets)
+        ]
+
+    def packages(self, pattern: TargetPattern) -> list[str]:
+        """Returns the names of the packages that `pattern` speaks of, sorted, without loading them.
+
+        Raises UserError if there is none below a directory.
+        """
         if not pattern.recursive:
-            return [Label(pattern.package, name) for name in sorted(self.package(pattern.package).targets)]
+            return [pattern.package]
         if inner := self._inner_workspace(pattern.package):
             raise UserError(f"{pattern} is in another workspace, {inner}", hint=f"build there: -C {inner}")
         if self._tree.kind(pattern.package) is not Kind.DIRECTORY:
             raise UserError(f"{pattern} matches nothing: there is no directory {pattern.package}")
-        packages = [p for p in walk_directories(self._tree, pattern.package) if self._build_file(p)]
+        packages = [p for p in walk_directories(self._tree, pattern.package) if self.build_file(p)]
         if not packages and not pattern.negative:
             where = pattern.package or "the workspace"
             raise UserError(f"{pattern} matches nothing: there is no BUILD file in {where} or below")
-        return [
-            Label(name, target) for name in sorted(packages) for target in sorted(self.package(name).targets)
-        ]
+        return sorted(packages)
 
     def closure(self, root: Label, done: dict[Label, Target]) -> list[Target]:
         """Adds `root` and all targets it depends on to `done`, dependencies first; returns the new ones.
@@ -106,6 +120,8 @@ class Loader:
         package = self.package(label.package)
         target = package.targets.get(label.name)
         if target is None:
+            if label.external:
+                raise _no_image(label, package)
             if self._tree.kind(label.path) is Kind.FILE:
                 raise UserError(f"{label} is a source file, not a target", hint="name a target that uses it")
             raise UserError(
@@ -114,6 +130,17 @@ class Loader:
                 hint=_nearest(label, package) or f"//{label.package} has {_few(package.targets)}",
             )
         return target
+
+    def edges(self, target: Target) -> list[tuple[str, Label]]:
+        """Returns (attribute, label) of all that `target` depends on, files as well, after checking it."""
+        self._target_dependencies(target)
+        return list(self.graph.dependencies(target))
+
+    def is_source(self, label: Label) -> bool:
+        """Tells whether `label` is a file of its package and no target; raises UserError if no package is."""
+        if label.external or label.name in self.package(label.package).targets or self._inner_package(label):
+            return False
+        return self._tree.kind(label.path) is Kind.FILE
 
     def _target_dependencies(self, target: Target) -> list[Label]:
         """Returns the targets that `target` names, after checking all that it names."""
@@ -166,7 +193,7 @@ class Loader:
 
     def _owner(self, directory: str) -> Package | None:
         """Returns the package that `directory` is or lies in."""
-        while not self._build_file(directory):
+        while not self.build_file(directory):
             if not directory:
                 return None
             directory = directory.rpartition("/")[0]
@@ -190,21 +217,20 @@ class Loader:
                     hint=f"add //{user.label.package}:__pkg__ to its visibility ({target.at})",
                 )
             return True
+        if label.external:
+            raise _no_image(label, package)
         self._check_file(user, label, package, allow_files)
         return False
 
     def _check_file(
         self, user: Target, label: Label, package: Package, allow_files: bool | tuple[str, ...]
     ) -> None:
-        *parts, _ = label.name.split("/")
-        for count in range(1, len(parts) + 1):
-            inner = "/".join(filter(None, (label.package, *parts[:count])))
-            if self._build_file(inner):
-                name = label.path.removeprefix(inner + "/")
-                raise UserError(
-                    f"{label} lies in another package, //{inner}",
-                    hint=f"name it by its own: //{inner}:{name}",
-                )
+        inner = self._inner_package(label)
+        if inner:
+            name = label.path.removeprefix(inner + "/")
+            raise UserError(
+                f"{label} lies in another package, //{inner}", hint=f"name it by its own: //{inner}:{name}"
+            )
         kind = self._tree.kind(label.path)
         if kind is None:
             directory, _, name = label.path.rpartition("/")
@@ -219,6 +245,15 @@ class Loader:
         if not allow_files or (isinstance(allow_files, tuple) and not label.name.endswith(allow_files)):
             wanted = f"a file ending in {' or '.join(allow_files)}" if allow_files else "a target"  # type: ignore[arg-type]
             raise UserError(f"{label} is a file, and this attribute of {user.kind} takes {wanted}")
+
+    def _inner_package(self, label: Label) -> str | None:
+        """Returns the package below that of `label` in which its file lies, if there is one."""
+        *parts, _ = label.name.split("/")
+        for count in range(1, len(parts) + 1):
+            inner = "/".join(filter(None, (label.package, *parts[:count])))
+            if self.build_file(inner):
+                return inner
+        return None
 
     def _nearest_file(self, label: Label) -> str | None:
         directory, _, name = label.path.rpartition("/")
@@ -240,7 +275,8 @@ class Loader:
             directory = directory.rpartition("/")[0]
         return None
 
-    def _build_file(self, package: str) -> str | None:
+    def build_file(self, package: str) -> str | None:
+        """Returns the path of the package's BUILD file, or None; loads nothing."""
         if package not in self._tree.listings and self._tree.kind(package) is not Kind.DIRECTORY:
             return None
         listing = self._tree.listing(package)
@@ -259,6 +295,12 @@ class Loader:
         return UserError(
             f"no package //{name}: there is no BUILD file in {name or 'the root'}", at=at, hint=hint
         )
+
+
+def _no_image(label: Label, package: Package) -> UserError:
+    near = did_you_mean(str(label), [f"@{name}" for name in package.targets])
+    declare = f'declare it in {package.build_file}: [images.{label.name}] ref = "host/repository:tag"'
+    return UserError(f"there is no external image {label}", hint=near or declare)
 
 
 def _nearest(label: Label, package: Package) -> str | None:

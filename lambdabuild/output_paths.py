@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from lambdabuild.action import ActionOutput
 from lambdabuild.configured import ConfiguredLabel, ConfiguredTarget
 from lambdabuild.errors import UserError
-from lambdabuild.workspace import OUT_DIR
+from lambdabuild.settings import OUT_DIR
 
 LISTING = ".lambdabuild-files"
 """Lists the files that were put into a directory, so that a later build can remove them."""

@@ -20,19 +20,19 @@ from lambdabuild.label import is_relative_path
 from lambdabuild.oci.digest import OciDigest
 from lambdabuild.oci.image import Image
 from lambdabuild.oci.layer import Layer
-from lambdabuild.oci.layout import LayoutEntry, layout_is, write_layout
+from lambdabuild.oci.layout import LayoutEntry, absent_layers, layout_is, write_layout
 from lambdabuild.output_paths import LAYOUT_PARTS, LISTING
+from lambdabuild.settings import OUT_DIR
 from lambdabuild.store.local import LocalStore, disk_errors, remove_tree, write_atomically
 from lambdabuild.tree import FileNode
-from lambdabuild.workspace import OUT_DIR
 
 _ELSEWHERE = "or build in a checkout that you can write to"
 
 
 class BuiltImage:
-    """An image whose parts are in the content store.
+    """An image whose parts are in the content store, but perhaps for layers of an external base.
 
-    layers: digest of the compressed bytes -> the blob's digest in the store.
+    layers: of those that are there, digest of the compressed bytes -> the blob's digest in the store.
     """
 
     def __init__(
@@ -42,6 +42,10 @@ class BuiltImage:
         self.layers: Mapping[OciDigest, Digest] = {
             Layer.from_json(_read(store, descriptor)).digest: blob for blob, descriptor in layers
         }
+
+    def lacking(self, absent: Collection[OciDigest]) -> tuple[OciDigest, ...]:
+        """Returns those of `absent` that are layers of this image, lowest first, each once."""
+        return tuple(dict.fromkeys(each.digest for each in self.image.layers if each.digest in absent))
 
 
 def prepare(root: Path) -> None:
@@ -54,12 +58,23 @@ def prepare(root: Path) -> None:
             ignore.write_text("*\n")
 
 
-def write_images(directory: Path, images: Sequence[tuple[str, BuiltImage]], store: LocalStore) -> None:
-    """Makes `directory` the layout of `images`, each with its name within it."""
+def write_images(
+    directory: Path,
+    images: Sequence[tuple[str, BuiltImage]],
+    store: LocalStore,
+    left_out: Collection[OciDigest] = (),
+) -> tuple[OciDigest, ...]:
+    """Makes `directory` the layout of `images`, each with its name within it; returns the layers it lacks.
+
+    left_out: layers that need not be there. They stay where they are, though.
+    """
     entries = [LayoutEntry(built.image, name) for name, built in images]
     blobs = {digest: blob for _, built in images for digest, blob in built.layers.items()}
+    left_out = {*left_out} - blobs.keys()
 
     def place(digest: OciDigest, path: Path) -> None:
+        if digest in left_out:
+            return
         if digest not in blobs:
             raise UserError(
                 f"the image has a layer {digest} that its ImageInfo does not list",
@@ -68,10 +83,10 @@ def write_images(directory: Path, images: Sequence[tuple[str, BuiltImage]], stor
         link_or_copy(store.verified(blobs[digest]), path)
 
     with disk_errors(directory, _ELSEWHERE):
-        if layout_is(directory, entries):
-            return
-        _forget_files(directory, keep=())
-        write_layout(directory, entries, place)
+        if not layout_is(directory, entries, absent=left_out):
+            _forget_files(directory, keep=())
+            return write_layout(directory, entries, place)
+        return absent_layers(directory, entries) if left_out else ()
 
 
 def write_files(directory: Path, files: Mapping[str, FileNode], store: LocalStore) -> None:

@@ -10,6 +10,7 @@ from lambdabuild.configured import ConfiguredLabel
 from lambdabuild.digest import Key
 from lambdabuild.errors import LambdaBuildError
 from lambdabuild.keys import tag_of
+from lambdabuild.oci.digest import OciDigest
 from lambdabuild.outputs import BuiltImage
 
 BUILT, CACHED, FAILED, SKIPPED = "built", "cached", "failed", "skipped"
@@ -24,6 +25,7 @@ class TargetReport:
     seconds: what its own actions that ran took, added up.
     output:  workspace-relative directory with what was made, or None for nothing.
     notes:   what a user should know of it although nothing is wrong.
+    absent_layers: of its external base, those that `output` lacks: nobody needed their bytes yet.
     """
 
     id: ConfiguredLabel
@@ -35,6 +37,7 @@ class TargetReport:
     built: BuiltImage | None = None
     error: LambdaBuildError | None = None
     notes: tuple[str, ...] = ()
+    absent_layers: tuple[OciDigest, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -47,6 +50,7 @@ class TargetReport:
             "image_digest": self.built.image.digest if self.built else None,
             "seconds": round(self.seconds, 3),
             "output": self.output,
+            "absent_layers": list(self.absent_layers),
             "notes": list(self.notes),
             "error": error_json(self.error) if self.error else None,
         }

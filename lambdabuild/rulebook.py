@@ -93,6 +93,13 @@ class Rulebook:
         self._interpreter.evaluate(path, text, load, dialect=BUILD_DIALECT, preamble=_BUILD_PREAMBLE)
         return tuple(sorted(loaded))
 
+    def bundled_rule(self, file: str, name: str) -> Rule:
+        """Returns a rule of lambdabuild's own that BUILD files cannot call."""
+        self._load(BUNDLED + file)
+        return next(
+            rule for rule in self.rules.values() if (rule.id.file, rule.name) == (BUNDLED + file, name)
+        )
+
     def analyze(self, rule: RuleId, data: Mapping[str, object], dependencies: Mapping[str, Module]) -> Module:
         """Returns the module whose `providers` the rule's implementation returned."""
         names = list(dependencies)

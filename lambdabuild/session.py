@@ -5,31 +5,35 @@ Knows neither terminal nor environment: what it needs of them is handed in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lambdabuild.action import ActionOutput
-from lambdabuild.configured import ConfiguredLabel, ConfiguredTarget
+from lambdabuild.action import ActionId, ActionOutput
+from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel, ConfiguredTarget
 from lambdabuild.digest import Digest, Key
 from lambdabuild.errors import LambdaBuildError
-from lambdabuild.evaluation import Evaluation, Question, Say, evaluate
+from lambdabuild.evaluation import Evaluation, Question, Say, evaluate, platforms_of_images, read_pins
 from lambdabuild.execution import Builder, Event, Outcome
 from lambdabuild.executors.local import LocalExecutor
+from lambdabuild.external.registries import PinnedLayers, Registries
 from lambdabuild.inputs import InputFiles
 from lambdabuild.keys import KeyTable, tag_of
+from lambdabuild.oci.digest import OciDigest, parse_oci_digest
 from lambdabuild.output_paths import output_directories
 from lambdabuild.outputs import BuiltImage, generated, prepare, write_files, write_images
-from lambdabuild.plan import Plan
+from lambdabuild.plan import Plan, parse_result
 from lambdabuild.report import BUILT, CACHED, FAILED, SKIPPED, BuildReport, TargetReport
 from lambdabuild.sources import WorkingTree
 from lambdabuild.store.local import LocalActionCache, LocalStore
 from lambdabuild.tools import all_tools, tool_version
+from lambdabuild.tools.pull import PullTool
 from lambdabuild.workspace import Workspace
 
 if TYPE_CHECKING:
+    from lambdabuild.oci.registry.client import Client
     from lambdabuild.python.index import Index
 
 
@@ -38,6 +42,7 @@ class Session:
 
     cache_dir: where the local content store and action cache live.
     index:     gives the package index; asked only when it is needed.
+    client:    gives what speaks to registries, likewise.
     """
 
     def __init__(
@@ -46,13 +51,16 @@ class Session:
         cache_dir: Path,
         *,
         index: Callable[[], Index],
+        client: Callable[[], Client],
         say: Say = lambda text, at: None,
     ) -> None:
         self.workspace = workspace
         self.cache_dir = cache_dir
         self._index = index
+        self._client = client
         self._say = say
         self._directories: Mapping[ConfiguredLabel, str] = {}
+        self._left_out: Mapping[ActionId, OciDigest] = {}
         self._tree = WorkingTree(workspace.root, workspace.ignore)
 
     @cached_property
@@ -73,6 +81,24 @@ class Session:
     def index(self) -> Index:
         return self._index()
 
+    @cached_property
+    def client(self) -> Client:
+        return self._client()
+
+    @cached_property
+    def registries(self) -> Registries:
+        """Where external images are; raises UserError for [registry] mirrors that are none."""
+        return Registries(lambda: self.client, self.workspace.list("registry.mirrors"))
+
+    @cached_property
+    def external_layers(self) -> PinnedLayers:
+        """The layers of external images, from their registries."""
+        return PinnedLayers(lambda: read_pins(self._tree), self.registries)
+
+    def platforms_of_images(self) -> Mapping[str, tuple[str, ...]]:
+        """Returns, for each external image, the platforms that it may be asked for; raises UserError."""
+        return platforms_of_images(self.workspace, self._say)
+
     def evaluate(self, question: Question) -> Evaluation:
         return evaluate(self.workspace, question, self._say)
 
@@ -90,6 +116,7 @@ class Session:
         jobs: int,
         keep_going: bool = False,
         keep_failed: bool = False,
+        full: bool = False,
         on_event: Callable[[Event], None] = lambda event: None,
     ) -> BuildReport:
         """Builds the roots of `evaluation`, and puts outputs in place.
@@ -98,14 +125,21 @@ class Session:
         to keep going; failed actions are in the report.
 
         keep_failed: leave the directories of failed actions where they are.
+        full:        fetch the layers of external bases. Without, those that are held
+                     here are used, and the others left out of image layouts.
         """
         keys = self.keys(evaluation, keep_going=keep_going)
         targets = [evaluation.graph.targets[root] for root in evaluation.roots]
         usable = [target for target in targets if target.id not in keys.failures]
         self._directories = output_directories(usable)
         plan = Plan(evaluation.graph.action, keys.deep_key, self.cache, self.store)
-        plan.want(output for target in usable for output in wanted(target))
-        tools = all_tools(lambda: self.index, self.cache_dir / "environments")
+        self._left_out = {} if full else self._absent_layers(usable, evaluation.graph, keys)
+        plan.want(output for target in usable for output in wanted(target, self._left_out))
+        tools = all_tools(
+            lambda: self.index,
+            self.cache_dir / "environments",
+            lambda digest, size: self.external_layers.read(digest, size),
+        )
         builder = Builder(
             plan,
             executor=LocalExecutor(
@@ -125,8 +159,28 @@ class Session:
             replace(self._report(target, keys, plan, outcome), notes=evaluation.notes.get(target.id, ()))
             for target in targets
         ]
-        self._write_layouts(reports)
-        return BuildReport(tuple(reports), evaluation.failures)
+        return BuildReport(self._with_layouts(reports), evaluation.failures)
+
+    def _absent_layers(
+        self, targets: Sequence[ConfiguredTarget], graph: ConfiguredGraph, keys: KeyTable
+    ) -> dict[ActionId, OciDigest]:
+        """Returns the actions that would fetch layers of `targets` that are not held here -> digest."""
+        images = (target.image for target in targets if target.image)
+        ids = dict.fromkeys(layer.blob.action for image in images for layer in image.layers)
+        pulls = [action for action in map(graph.action, ids) if action.tool == PullTool.name]
+        found = self.cache.lookup({keys.deep_key(action.id) for action in pulls}) if pulls else {}
+        results = {key: parse_result(data, PullTool.outputs) for key, data in found.items()}
+        blobs = {node.digest for result in results.values() for node in result.outputs.values()}
+        missing = self.store.missing(blobs) if blobs else set()
+
+        def held(key: Key) -> bool:
+            return key in results and not any(n.digest in missing for n in results[key].outputs.values())
+
+        return {
+            action.id: parse_oci_digest(str(action.params["digest"]))
+            for action in pulls
+            if not held(keys.deep_key(action.id))
+        }
 
     def _report(self, target: ConfiguredTarget, keys: KeyTable, plan: Plan, outcome: Outcome) -> TargetReport:
         """Returns what became of `target`, before its outputs are put in place."""
@@ -134,7 +188,7 @@ class Session:
         if error:
             return TargetReport(target.id, target.kind, FAILED, error=error)
         hash_ = keys.hashes[target.id]
-        asked = {keys.deep_key(output.action) for output in wanted(target)}
+        asked = {keys.deep_key(output.action) for output in wanted(target, self._left_out)}
         if not asked <= outcome.results.keys():
             error = _cause(asked, plan, outcome)
             return TargetReport(target.id, target.kind, FAILED if error else SKIPPED, hash_, error=error)
@@ -146,7 +200,11 @@ class Session:
 
         built = None
         if target.image:
-            layers = [(digest(layer.blob), digest(layer.descriptor)) for layer in target.image.layers]
+            layers = [
+                (digest(layer.blob), digest(layer.descriptor))
+                for layer in target.image.layers
+                if layer.blob.action not in self._left_out
+            ]
             built = BuiltImage(self.store, digest(target.image.manifest), digest(target.image.config), layers)
         made = {
             path: outcome.results[keys.deep_key(o.action)].outputs[o.name]
@@ -160,23 +218,38 @@ class Session:
         status = BUILT if ran else CACHED
         return TargetReport(target.id, target.kind, status, hash_, seconds, output=output, built=built)
 
-    def _write_layouts(self, reports: Sequence[TargetReport]) -> None:
-        """Writes an OCI layout for each image; one for all platforms of a target."""
+    def _with_layouts(self, reports: Sequence[TargetReport]) -> tuple[TargetReport, ...]:
+        """Writes an OCI layout for each image, one for all platforms of a target.
+
+        Returns the reports, with the layers that the layouts lack.
+        """
         images: dict[str, list[tuple[str, BuiltImage]]] = {}
         for report in reports:
             if report.built and report.output and report.hash:
                 images.setdefault(report.output, []).append((tag_of(report.hash), report.built))
+        absent: dict[str, tuple[OciDigest, ...]] = {}
         for output, entries in images.items():
-            write_images(self.workspace.root / output, entries, self.store)
+            left_out = frozenset(self._left_out.values())
+            absent[output] = write_images(self.workspace.root / output, entries, self.store, left_out)
+        return tuple(
+            replace(report, absent_layers=report.built.lacking(absent[report.output]))
+            if report.built and report.output in absent
+            else report
+            for report in reports
+        )
 
 
-def wanted(target: ConfiguredTarget) -> list[ActionOutput]:
-    """Returns the outputs that building `target` has to bring into the store, each once."""
+def wanted(target: ConfiguredTarget, left_out: Collection[ActionId] = ()) -> list[ActionOutput]:
+    """Returns the outputs that building `target` has to bring into the store, each once.
+
+    left_out: actions that make layers which need not be there.
+    """
     found = list(generated(target.outputs).values())
     if target.image:
         found += [target.image.manifest, target.image.config]
         for layer in target.image.layers:
-            found += layer
+            if layer.blob.action not in left_out:
+                found += layer
     return list(dict.fromkeys(found))
 
 

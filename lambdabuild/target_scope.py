@@ -285,4 +285,19 @@ class TargetScope:
             tuple(self._actions),
             parts,
             self._output(wheel[1:]) if wheel else None,
+            repository=_text(self._target.values.get("repository")),
+            handlers=_handlers(self._target),
         )
+
+
+def _handlers(target: Target) -> tuple[str, ...]:
+    """Returns the handlers that a lambda_image names, each once."""
+    if target.kind != "lambda_image":
+        return ()
+    functions = target.values.get("functions")
+    named = [target.values.get("handler"), *(functions.values() if isinstance(functions, Mapping) else ())]
+    return tuple(dict.fromkeys(text for each in named if (text := _text(each))))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

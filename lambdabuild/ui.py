@@ -18,7 +18,7 @@ import click
 from lambdabuild.errors import LambdaBuildError, Location, UserError
 from lambdabuild.execution import Event
 from lambdabuild.report import BUILT, CACHED, FAILED, SKIPPED, BuildReport, TargetReport, error_json
-from lambdabuild.workspace import OUT_DIR
+from lambdabuild.settings import OUT_DIR
 
 _COLOURS = {BUILT: "green", CACHED: None, FAILED: "red", SKIPPED: "yellow"}
 _LABEL_WIDTH = 48
@@ -74,10 +74,13 @@ class Ui:
         if context is not None:
             self.note(f"  hint: {context.command_path} --help")
 
-    def report(self, report: BuildReport, seconds: float) -> None:
-        """Writes one line a target, then the errors, then the counts."""
+    def report(self, report: BuildReport, seconds: float, more: Mapping[str, Any] | None = None) -> None:
+        """Writes one line a target, then the errors, then the counts.
+
+        more: what JSON says beside them.
+        """
         if self.as_json:
-            self.document(report.to_json() | {"seconds": round(seconds, 3)})
+            self.document(report.to_json() | {"seconds": round(seconds, 3)} | dict(more or {}))
         else:
             for line in target_lines(report.targets):
                 self.result(line)
@@ -87,6 +90,9 @@ class Ui:
             if target.status == BUILT:  # the others were told when they were built
                 for text in target.notes:
                     self.note(f"{target.id}: {text}")
+        if absent := {digest for target in report.targets for digest in target.absent_layers}:
+            layers = f"{len(absent)} layer{'s' * (len(absent) != 1)}"
+            self.note(f"{layers} of external bases left out: nothing needs their bytes yet")
         for error in report.errors:
             self.note(render_error(error))
         counts = [f"{count} {status}" for status, count in report.counts().items() if count]

@@ -7,64 +7,34 @@ Values are laid over each other: built-in default, WORKSPACE.toml, the table
 from __future__ import annotations
 
 import platform as host_platform
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tomli
-
 from lambdabuild.errors import Location, UserError, did_you_mean
+from lambdabuild.label import image_name_problem
+from lambdabuild.settings import IMAGE_SETTINGS, OUT_DIR, SETTINGS, Setting
+from lambdabuild.toml_file import TomlFile
 
 FILE_NAME = "WORKSPACE.toml"
-OUT_DIR = "lambdabuild-out"
 PLATFORMS = ("linux/amd64", "linux/arm64")
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """One key of one section: its type, its default and what it means."""
+class ExternalImage:
+    """An image of a registry that targets name as `@name`.
 
-    default: str | tuple[str, ...]
-    doc: str
+    ref:  as written.
+    at:   where it is declared.
+    python, libc: what is inside, "" if not said.
+    """
 
-
-SETTINGS: Mapping[str, Mapping[str, Setting]] = {
-    "workspace": {
-        "name": Setting("", "The workspace's name; that of its directory if not given."),
-        "platforms": Setting(
-            ("linux/amd64",),
-            "What targets are built for without --platform: linux/amd64, linux/arm64, or host "
-            "for that of the machine that builds.",
-        ),
-        "ignore": Setting(
-            ("node_modules", OUT_DIR, "__pycache__"),
-            "Names of directories that patterns and globs do not enter, beside those that begin with a dot.",
-        ),
-    },
-    "python": {
-        "index": Setting(
-            "", "The package index, as pip's --index-url; what pip is configured for if not given."
-        ),
-        "packages": Setting(
-            ("//...",),
-            "Where pyproject.toml files are looked for whose packages others may require by name: patterns.",
-        ),
-        "combinations": Setting(
-            (),
-            "Systems that python.lock is for beside those of the bases, "
-            "such as python 3.12, glibc 2.34, linux/arm64.",
-        ),
-        "bytecode": Setting(
-            "",
-            "The exact version of the Python that compiles what images on it hold, such as 3.12.7.",
-        ),
-    },
-    "images": {
-        "auto": Setting((), 'The images that base = "auto" chooses from: labels.'),
-    },
-}
+    name: str
+    ref: str
+    at: Location
+    python: str = ""
+    libc: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +44,13 @@ class Workspace:
     root:    absolute, symlinks resolved.
     values:  by "section.key".
     origins: for each of them, where its value came from.
+    images:  the external images, by name, sorted.
     """
 
     root: Path
     values: Mapping[str, str | tuple[str, ...]]
     origins: Mapping[str, str]
+    images: Mapping[str, ExternalImage] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -146,14 +118,14 @@ def find_root(start: Path) -> Path:
 
 def load_workspace(root: Path, *, configs: Sequence[str] = (), env: Mapping[str, str]) -> Workspace:
     """Returns the workspace at `root`; raises UserError for anything that is not understood."""
-    text = _read(root / FILE_NAME)
-    document = _parse(text)
+    file = _read(root / FILE_NAME)
+    document = dict(file.document)
     overlays = document.pop("config", {})
     if not isinstance(overlays, dict):
-        raise UserError("[config] holds tables [config.NAME]", at=_place(text, "config"))
+        raise UserError("[config] holds tables [config.NAME]", at=file.place("config"))
     for name, table in overlays.items():
-        _check(table, text, ("config", name))
-    layers: list[tuple[str, Mapping[str, Any]]] = [(FILE_NAME, _check(document, text))]
+        _check(table, file, ("config", name))
+    layers: list[tuple[str, Mapping[str, Any]]] = [(FILE_NAME, _check(document, file))]
     for name in configs:
         if name not in overlays:
             raise UserError(
@@ -175,39 +147,40 @@ def load_workspace(root: Path, *, configs: Sequence[str] = (), env: Mapping[str,
                     value = layer[section][key]
                     values[full] = tuple(value) if isinstance(value, list) else value
                     origins[full] = origin
-    return Workspace(root.resolve(), values, origins)
+    return Workspace(root.resolve(), values, origins, _images(layers, file))
 
 
-def _read(path: Path) -> str:
+def _images(layers: Sequence[tuple[str, Mapping[str, Any]]], file: TomlFile) -> dict[str, ExternalImage]:
+    """Returns what the tables [images.NAME] declare, later layers laid over earlier ones."""
+    found: dict[str, dict[str, str]] = {}
+    for _, layer in layers:
+        for name, table in layer.get("images", {}).items():
+            if name not in SETTINGS["images"]:
+                found.setdefault(name, {}).update(table)
+    for name, table in found.items():
+        if not table.get("ref"):
+            raise UserError(
+                f"[images.{name}] does not say which image it is",
+                at=file.place("images", name),
+                hint='add ref = "public.ecr.aws/lambda/python:3.12", or the image that you mean',
+            )
+    return {name: ExternalImage(name, at=file.place("images", name), **found[name]) for name in sorted(found)}
+
+
+def _read(path: Path) -> TomlFile:
     try:
-        return path.read_bytes().decode()
-    except UnicodeDecodeError as error:
-        raise UserError(f"not UTF-8 at byte {error.start}", at=Location(FILE_NAME)) from None
+        return TomlFile.parse(FILE_NAME, path.read_bytes(), hint=None)
     except OSError as error:
         raise UserError(f"cannot be read: {error.strerror}", at=Location(FILE_NAME)) from None
 
 
-def _parse(text: str) -> dict[str, Any]:
-    try:
-        return tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
-        message = re.sub(r" \(at .*\)$", "", str(error))
-        raise UserError(
-            f"not TOML: {message[:1].lower()}{message[1:]}", at=Location(FILE_NAME, error.lineno, error.colno)
-        ) from None
-    except (RecursionError, ValueError):
-        raise UserError(
-            "a value is nested too deeply, or a number too long, to be read", at=Location(FILE_NAME)
-        ) from None
-
-
-def _check(document: object, text: str, above: tuple[str, ...] = ()) -> Mapping[str, Any]:
+def _check(document: object, file: TomlFile, above: tuple[str, ...] = ()) -> Mapping[str, Any]:
     """Returns `document` after checking that each section, key, type and value is known.
 
     above: the tables that hold it, for messages.
     """
     if not isinstance(document, dict):
-        raise UserError(f"[{'.'.join(above)}] must be a table", at=_place(text, *above))
+        raise UserError(f"[{'.'.join(above)}] must be a table", at=file.place(*above))
     for section, table in document.items():
         path = (*above, section)
         known = SETTINGS.get(section)
@@ -215,22 +188,44 @@ def _check(document: object, text: str, above: tuple[str, ...] = ()) -> Mapping[
             sections = [*SETTINGS] if above else [*SETTINGS, "config"]
             raise UserError(
                 f"unknown section [{'.'.join(path)}]",
-                at=_place(text, *path),
+                at=file.place(*path),
                 hint=did_you_mean(section, sections) or f"there are {', '.join(sections)}",
             )
         if not isinstance(table, dict):
-            raise UserError(f"{'.'.join(path)} must be a table, not {table!r}", at=_place(text, *path))
+            raise UserError(f"{'.'.join(path)} must be a table, not {table!r}", at=file.place(*path))
         for key, value in table.items():
-            at = _place(text, *path, key)
+            at = file.place(*path, key)
+            if section == "images" and isinstance(value, dict):
+                _check_image(key, value, file, (*path, key))
+                continue
             if key not in known:
                 raise UserError(
                     f"unknown key '{key}' in [{'.'.join(path)}]",
                     at=at,
-                    hint=did_you_mean(key, known) or f"there are {', '.join(known)}",
+                    hint=did_you_mean(key, known)
+                    or f"there are {', '.join((*known, *_TABLES.get(section, ())))}",
                 )
             _check_type(".".join((*path, key)), value, known[key], at)
             _check_value(section, key, value, at)
     return document
+
+
+_TABLES = {"images": ("tables [images.NAME]",)}
+
+
+def _check_image(name: str, table: Mapping[str, Any], file: TomlFile, path: tuple[str, ...]) -> None:
+    """Raises UserError for a table [images.NAME] that is not one."""
+    if problem := image_name_problem(name):
+        raise UserError(f"there cannot be an image @{name}: {problem}", at=file.place(*path))
+    for key, value in table.items():
+        at = file.place(*path, key)
+        if key not in IMAGE_SETTINGS:
+            raise UserError(
+                f"unknown key '{key}' in [{'.'.join(path)}]",
+                at=at,
+                hint=did_you_mean(key, IMAGE_SETTINGS) or f"there are {', '.join(IMAGE_SETTINGS)}",
+            )
+        _check_type(".".join((*path, key)), value, IMAGE_SETTINGS[key], at)
 
 
 def _check_type(name: str, value: object, setting: Setting, at: Location) -> None:
@@ -263,29 +258,3 @@ def _from_environment(env: Mapping[str, str]) -> Mapping[str, Mapping[str, Any]]
                 _check_value(section, key, value, Location(variable))
                 found.setdefault(section, {})[key] = value
     return found
-
-
-_NAME = r"""(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[A-Za-z0-9_-]+)"""
-_NAMES = re.compile(
-    rf"^[ \t]*(\[\[?)?[ \t]*({_NAME}(?:[ \t]*\.[ \t]*{_NAME})*)[ \t]*(?(1)\]|=)", re.MULTILINE
-)
-
-
-def _place(text: str, *path: str) -> Location:
-    """Returns where the table or key `path` is named, or else the nearest table above it.
-
-    A scan by lines, since tomli keeps no places: keys inside inline tables are not found.
-    """
-    at = Location(FILE_NAME)
-    table: tuple[str, ...] = ()
-    found = 0
-    for match in _NAMES.finditer(text):
-        parts = list(re.finditer(_NAME, match[2]))
-        names = tuple(part[0].strip("\"'") for part in parts)
-        table, above = (names, ()) if match[1] else (table, table)
-        count = min(len(above) + len(names), len(path))
-        if count > found and (above + names)[:count] == path[:count]:
-            found = count
-            start = match.start(2) + parts[count - len(above) - 1].start()
-            at = Location(FILE_NAME, text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start))
-    return at

@@ -124,7 +124,8 @@ _IMAGE_ATTRS = {
         mandatory = True,
         providers = [ImageInfo],
         words = ["scratch", "auto"],
-        doc = "The image to build on: a base_image, a host_python_image, \"scratch\" for none, or \"auto\" for " +
+        doc = "The image to build on: a base_image, a host_python_image, an external image such as " +
+              "\"@python\", \"scratch\" for none, or \"auto\" for " +
               "the one of [images] auto that holds most of packages and requirements.",
     ),
     "srcs": attr.sources(
@@ -150,6 +151,9 @@ _IMAGE_ATTRS = {
     "cmd": attr.string_list(doc = "The command; the base's if not given."),
     "working_dir": attr.string(doc = "The working directory; the base's if not given."),
     "user": attr.string(doc = "The user to run as; the base's if not given."),
+    "repository": attr.string(
+        doc = "Where it is pushed, below the registry's prefix, such as team/receipts; its package and name if not given.",
+    ),
     "platforms": attr.string_list(
         doc = "The platforms it is built for, such as linux/arm64; those of WORKSPACE.toml if not given.",
     ),

@@ -17,6 +17,8 @@ from lambdabuild.evaluation import Evaluation, Question
 from lambdabuild.execution import Event
 from lambdabuild.keys import KeyTable
 from lambdabuild.label import parse_pattern
+from lambdabuild.oci.registry.client import Client
+from lambdabuild.oci.registry.settings import read_settings as read_registry_settings
 from lambdabuild.python.index import Index, config_files, read_settings
 from lambdabuild.report import BuildReport
 from lambdabuild.session import Session
@@ -63,7 +65,13 @@ class Project:
 
     def session(self) -> Session:
         workspace = load_workspace(self.root, env={})
-        return Session(workspace, self.cache, index=_index, say=lambda text, at: self.said.append((text, at)))
+        return Session(
+            workspace,
+            self.cache,
+            index=_index,
+            client=lambda: Client(read_registry_settings(os.environ, Path.home())),
+            say=lambda text, at: self.said.append((text, at)),
+        )
 
     def question(self, *patterns: str, keep_going: bool = False, platforms: tuple[str, ...] = ()) -> Question:
         return Question(tuple(map(parse_pattern, patterns or ("//...",))), platforms, keep_going)
@@ -73,11 +81,12 @@ class Project:
         *patterns: str,
         keep_going: bool = False,
         jobs: int = 2,
+        full: bool = False,
         on_event: Callable[[Event], None] = lambda event: None,
     ) -> BuildReport:
         session = self.session()
         evaluation = session.evaluate(self.question(*patterns, keep_going=keep_going))
-        return session.build(evaluation, jobs=jobs, keep_going=keep_going, on_event=on_event)
+        return session.build(evaluation, jobs=jobs, keep_going=keep_going, full=full, on_event=on_event)
 
     def statuses(self, *patterns: str, keep_going: bool = False) -> dict[str, str]:
         """Builds; returns what became of each target, by short label."""

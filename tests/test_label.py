@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from lambdabuild.errors import Location, UserError
 from lambdabuild.label import (
+    EXTERNAL,
     Label,
     TargetPattern,
     name_problem,
@@ -31,6 +32,19 @@ def test_parsing_is_the_left_inverse_of_printing(label: Label, package: str) -> 
 def test_parsing_is_the_left_inverse_of_the_short_form(label: Label) -> None:
     assert parse_label(label.short) == label
     assert len(label.short) <= len(str(label))
+
+
+@given(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True), packages)
+@example("python", "p")
+def test_external_images_are_labels_and_patterns_of_their_own(name: str, package: str) -> None:
+    assume(name not in ("all", "auto"))
+    label = Label(EXTERNAL, name)
+    assert label.external
+    assert str(label) == label.short == f"@{name}"
+    assert parse_label(f"@{name}", package) == parse_label(f"@{name}") == label
+    pattern = parse_pattern(f"@{name}", package)
+    assert (pattern.label, pattern.wildcard, str(pattern)) == (label, False, f"@{name}")
+    assert parse_pattern(f"-@{name}") == pattern._replace(negative=True)
 
 
 @given(names, packages)
@@ -87,10 +101,13 @@ BAD_LABELS = [
     ("//a:b:c", "a character that labels cannot have"),
     ("a\\b", "a character that labels cannot have"),
     ("//a\\b", "a character that labels cannot have"),
-    ("@x", "a character that labels cannot have"),
+    ("@", "an external image's name has"),
+    ("@all", "'all' has a meaning of its own"),
+    ("@-x", "an external image's name has"),
+    ("@x:y", "an external image's name has"),
     (":@x", "a character that labels cannot have"),
     ("//@x:y", "a character that labels cannot have"),
-    ("@x//a:b", "empty or '.' part"),
+    ("@x//a:b", "an external image's name has"),
     ("a\nb", "a control character or is not UTF-8"),
     ("//a\0:b", "a control character or is not UTF-8"),
     ("a\x1b[31m", "a control character or is not UTF-8"),
@@ -230,10 +247,10 @@ BAD_PATTERNS = [
     ("//a/...:x", "after '...' only ':all' and ':*' can follow"),
     ("...:x", "after '...' only ':all' and ':*' can follow"),
     ("//a:b:c", "a character that labels cannot have"),
-    ("@x", "there are no external repositories"),
-    ("@x:y", "there are no external repositories"),
-    ("-@x", "there are no external repositories"),
-    ("@x/...", "there are no external repositories"),
+    ("@", "an external image's name has"),
+    ("@x:y", "an external image's name has"),
+    ("-@all", "'all' has a meaning of its own"),
+    ("@x/...", "an external image's name has"),
     ("//a\\b", "a character that labels cannot have"),
     ("a\n", "a control character"),
     ("//a\ud800/...", "a control character"),

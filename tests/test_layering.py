@@ -81,7 +81,7 @@ def users_of(library: str, *, module_level: bool = False) -> set[str]:
         ("deflate", {"oci"}),
         ("rich", {"progress"}),
         ("click", {"cli", "commands", "ui"}),
-        ("tomli", {"workspace", "python"}),
+        ("tomli", {"toml_file"}),
     ],
 )
 def test_a_library_is_known_in_one_place(library: str, rooms: set[str]) -> None:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 
 from lambdabuild.errors import UserError
+from lambdabuild.settings import SETTINGS
 from lambdabuild.workspace import (
-    SETTINGS,
     Workspace,
     find_root,
     host_machine_platform,
@@ -161,8 +161,8 @@ def test_lists_in_the_environment_are_separated_by_commas() -> None:
     [
         ("[worspace]", "1:2", "unknown section [worspace]", "did you mean 'workspace'?"),
         ("\n[confg.x]", "2:2", "unknown section [confg]", "did you mean 'config'?"),
-        ("[zzz]", "1:2", "unknown section [zzz]", "there are workspace, python, images, config"),
-        ("zzz = 1", "1:1", "unknown section [zzz]", "there are workspace, python, images, config"),
+        ("[zzz]", "1:2", "unknown section [zzz]", "there are workspace, python, images, registry, config"),
+        ("zzz = 1", "1:1", "unknown section [zzz]", "there are workspace, python, images, registry, config"),
         ("[workspace]\nnam = ''", "2:1", "unknown key 'nam' in [workspace]", "did you mean 'name'?"),
         ("[workspace]\n  'nam' = ''", "2:3", "unknown key 'nam' in [workspace]", "did you mean 'name'?"),
         ("[workspace]\nx = 1", "2:1", "unknown key 'x' in [workspace]", "there are name, platforms, ignore"),
@@ -222,7 +222,7 @@ def test_what_is_not_understood_is_refused_with_its_place(
             "[config.ci.config]",
             "1:12",
             "unknown section [config.ci.config]",
-            "there are workspace, python, images",
+            "there are workspace, python, images, registry",
         ),
         ("[config.ci]\nworkspace = 3", "2:1", "config.ci.workspace must be a table, not 3", ""),
         (
@@ -285,9 +285,9 @@ def test_a_bad_value_in_the_environment_names_its_variable() -> None:
         ("[workspace]\nname = 'a'\nname = 'b'\n", "3:11", "not TOML: cannot overwrite a value"),
         ("[workspace]\n[workspace]\n", "2:11", "not TOML: cannot declare ('workspace',) twice"),
         ("[workspace]\nname = '''", "2:11", "not TOML: expected \"'''\""),
-        ("a = " + "[" * 10_000, "", "a value is nested too deeply, or a number too long, to be read"),
-        ("a = " + "1" * 10_000, "", "a value is nested too deeply, or a number too long, to be read"),
-        ("a" + ".a" * 10_000 + " = 1", "", "a value is nested too deeply, or a number too long, to be read"),
+        ("a = " + "[" * 10_000, "1", "a value is nested too deeply, or a number too long, to be read"),
+        ("a = " + "1" * 10_000, "1", "a value is nested too deeply, or a number too long, to be read"),
+        ("a" + ".a" * 10_000 + " = 1", "1", "a value is nested too deeply, or a number too long, to be read"),
     ],
 )
 def test_what_is_no_toml_is_refused_with_its_place(text: str, at: str, message: str) -> None:
@@ -295,7 +295,7 @@ def test_what_is_no_toml_is_refused_with_its_place(text: str, at: str, message: 
 
 
 def test_what_is_not_utf_8_is_refused() -> None:
-    assert refused(b"[workspace]\nname = '\xff'\n")[:2] == ("WORKSPACE.toml", "not UTF-8 at byte 20")
+    assert refused(b"[workspace]\nname = '\xff'\n")[:2] == ("WORKSPACE.toml:2", "not UTF-8")
 
 
 def test_a_file_that_is_missing_or_no_file_is_refused(tmp_path: Path) -> None:

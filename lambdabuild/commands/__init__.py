@@ -7,7 +7,7 @@ from importlib import import_module
 import click
 
 # In the order in which help lists them.
-_COMMANDS = ("build", "run", "hash", "packages", "lock", "info", "clean")
+_COMMANDS = ("build", "run", "push", "check", "hash", "query", "packages", "lock", "info", "clean")
 
 
 class _Commands(click.Group):

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 import click
 
 from lambdabuild.commands import options
+from lambdabuild.errors import UserError
 from lambdabuild.ui import Ui
 
 
 @click.command(cls=options.PatternCommand, short_help="Build targets, and nothing that is up to date.")
 @options.patterns
 @click.option("-k", "--keep-going", is_flag=True, help="Build what can be built after a failure.")
-@click.option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=lambda: os.cpu_count() or 1,
-    help="Run at most N actions at once.  [default: one a core]",
-)
+@options.jobs
 @click.option("--sandbox-debug", is_flag=True, help="Keep the directories of actions that fail.")
+@click.option("--push", "pushes", is_flag=True, help="Push the images, as `lambdabuild push` does.")
+@options.destinations
+@click.option("--load", "loads", is_flag=True, help="Put the images into the Docker daemon.")
+@click.option(
+    "--output", metavar="FORMAT=PATH", help="Write the image: oci=DIRECTORY, or docker-archive=FILE."
+)
 @options.common
 @click.pass_obj
 def command(
@@ -32,6 +31,11 @@ def command(
     keep_going: bool,
     jobs: int,
     sandbox_debug: bool,
+    pushes: bool,
+    to: tuple[str, ...],
+    tags: tuple[str, ...],
+    loads: bool,
+    output: str | None,
     directory: str,
     configs: tuple[str, ...],
     as_json: bool,
@@ -40,9 +44,20 @@ def command(
 
     Images appear as OCI layouts below lambdabuild-out/.
     """
+    if (to or tags) and not pushes:
+        raise UserError(f"{'--to' if to else '--tag'} is for what is pushed", hint="add --push")
     where = options.place(directory, configs)
     session = options.session(where, ui)
     question = options.question(where, patterns, platforms, keep_going=keep_going)
+    if pushes or loads or output:
+        from lambdabuild.commands import deliveries  # what most builds do without
+
+        wanted = deliveries.read_wanted(
+            where.workspace, directory, to=to, tags=tags, pushes=pushes, loads=loads, output=output
+        )
+        return deliveries.build_and_deliver(
+            ui, session, question, wanted, jobs=jobs, keep_going=keep_going, keep_failed=sandbox_debug
+        )
     started = time.monotonic()
     evaluation = session.evaluate(question)
     with ui.progress() as on_event:

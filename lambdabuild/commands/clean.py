@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from lambdabuild.commands import options
+from lambdabuild.settings import OUT_DIR
 from lambdabuild.store.local import disk_errors, remove_tree
 from lambdabuild.ui import Ui
-from lambdabuild.workspace import OUT_DIR
 
 
 @click.command(short_help="Remove lambdabuild-out/, or the cache as well.")

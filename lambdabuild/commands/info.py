@@ -9,8 +9,9 @@ import click
 
 from lambdabuild import __version__
 from lambdabuild.commands import options
+from lambdabuild.settings import SETTINGS
 from lambdabuild.ui import Ui, table
-from lambdabuild.workspace import SETTINGS, host_machine_platform
+from lambdabuild.workspace import host_machine_platform
 
 
 @click.command(short_help="Show where things are, and each setting.")
@@ -26,11 +27,14 @@ def command(ui: Ui, directory: str, configs: tuple[str, ...], as_json: bool) -> 
         "python": sys.version.split()[0],
         "host platform": host_machine_platform(),
     }
-    settings = [f"{section}.{key}" for section, keys in SETTINGS.items() for key in keys]
+    names = [f"{section}.{key}" for section, keys in SETTINGS.items() for key in keys]
+    settings = {name: (workspace.values[name], workspace.origins[name]) for name in names}
+    for image in workspace.images.values():
+        settings[f"images.{image.name}.ref"] = image.ref, str(image.at)
     if as_json:
         values = {
-            name: {"value": _without_secrets(workspace.values[name]), "origin": workspace.origins[name]}
-            for name in settings
+            name: {"value": _without_secrets(value), "origin": origin}
+            for name, (value, origin) in settings.items()
         }
         ui.document({**facts, "settings": values})
         return
@@ -38,8 +42,8 @@ def command(ui: Ui, directory: str, configs: tuple[str, ...], as_json: bool) -> 
         ui.result(line)
     ui.result("")
     rows = [
-        {"name": name, "value": _shown(workspace.values[name]), "origin": f"({workspace.origins[name]})"}
-        for name in settings
+        {"name": name, "value": _shown(value), "origin": f"({origin})"}
+        for name, (value, origin) in settings.items()
     ]
     for line in table(rows, ("name", "value", "origin")):
         ui.result(line)

@@ -9,8 +9,10 @@ from pathlib import Path
 import click
 
 from lambdabuild.commands import options
+from lambdabuild.commands.lock_images import drifted_images, pin_images, pins_json
 from lambdabuild.errors import ActionFailed, Location, UserError
 from lambdabuild.evaluation import Question
+from lambdabuild.external.lock_file import FILE_NAME as IMAGES_FILE
 from lambdabuild.label import parse_pattern
 from lambdabuild.python.lock import Lock
 from lambdabuild.python.lock_file import FILE_NAME, parse_lock, print_lock
@@ -27,15 +29,20 @@ from lambdabuild.ui import Ui
 from lambdabuild.workspace import Workspace
 
 
-@click.command(short_help="Pin the third-party requirements in python.lock.")
-@click.option("--check", is_flag=True, help="Only tell whether python.lock still covers them; exit 1 if not.")
+@click.command(short_help="Pin third-party requirements and external images.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Only tell whether the locks still cover them, and which images have moved; exit 1 then.",
+)
 @click.option(
     "--upgrade",
     metavar="NAME",
     multiple=True,
-    help="Take the newest release of a package that fits, not the locked one; repeatable.",
+    help="Take the newest release of a package that fits, or what the tag of an image such as @python "
+    "names now, not what is locked; repeatable.",
 )
-@click.option("--upgrade-all", is_flag=True, help="Take the newest releases of all packages.")
+@click.option("--upgrade-all", is_flag=True, help="Do so for all packages and images.")
 @click.option(
     "--from",
     "pins_file",
@@ -55,25 +62,29 @@ def command(
     configs: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Resolve the third-party requirements of all targets, and write python.lock.
+    """Pin external images in WORKSPACE.lock, and third-party requirements in python.lock.
 
-    They are resolved with pex, for every combination of Python, C library and
-    platform that occurs. The lock holds names and hashes of files, and no hosts.
+    Of each image that WORKSPACE.toml declares, manifest and config are kept, for
+    every platform that it can be asked for. Requirements are resolved with pex, for
+    every combination of Python, C library and platform that occurs. python.lock
+    holds names and hashes of files, and no hosts.
 
-    What is locked stays as it is, whatever the index has by now, until a
-    requirement or --upgrade asks for something else.
+    What is locked stays as it is, whatever index and registries have by now, until
+    a requirement, a ref or --upgrade asks for something else.
     """
     if sum(map(bool, (check, upgrade or upgrade_all, pins_file))) > 1:
         raise click.UsageError("--check, --upgrade and --from exclude one another")
     where = options.place(directory, configs)
     session = options.session(where, ui)
-    plan = _plan(session)
     path = where.workspace.root / FILE_NAME
-    lock = _read(path, anew=upgrade_all)
     if check:
-        _check(lock, plan)
-        ui.note(f"{FILE_NAME} covers all requirements")
+        _check(session, path, ui)
         return
+    names = [name.removeprefix("@") for name in upgrade if name.startswith("@")]
+    upgrade = tuple(name for name in upgrade if not name.startswith("@"))
+    pins = pin_images(session, ui, names, everything=upgrade_all)
+    plan = _plan(session)
+    lock = _read(path, anew=upgrade_all)
     resolver = PexResolver(session.index, host=_host, known=lock, environ=_environ(where.workspace))
     if pins_file:
         made = _taken_over(read_pins(Path(directory) / pins_file), lock, plan, resolver, ui)
@@ -84,8 +95,10 @@ def command(
     if not path.is_file() or path.read_bytes() != data:
         write_atomically(path, data, path.parent)
     if as_json:
-        ui.document({"file": FILE_NAME, "packages": len(made.packages)})
+        ui.document({"file": FILE_NAME, "packages": len(made.packages), "images": pins_json(pins)})
     else:
+        if pins.by_key:
+            ui.result(f"{IMAGES_FILE}: {len(pins.by_key)} pinned")
         ui.result(f"{FILE_NAME}: {len(made.packages)} packages for {len(made.requirements)} requirements")
 
 
@@ -139,9 +152,18 @@ def _environ(workspace: Workspace) -> dict[str, str] | None:
     return {**os.environ, "PIP_INDEX_URL": index} if index else None
 
 
-def _check(lock: Lock, plan: Plan) -> None:
-    """Raises ActionFailed, which is exit 1, for what the lock does not cover."""
-    missing, reasons = uncovered(lock, plan)
+def _check(session: Session, path: Path, ui: Ui) -> None:
+    """Raises ActionFailed, which is exit 1, for what the locks do not cover, and images that have moved."""
+    drift = drifted_images(session)
+    if drift:
+        what = "not all external images are what is pinned"
+        upgrades = [f"--upgrade @{name}" for name in dict.fromkeys(each.name for each in drift if each.old)]
+        hint = " ".join(("lambdabuild lock", *upgrades))
+        raise ActionFailed(what, hint=hint, details=tuple(map(str, drift)))
+    missing, reasons = uncovered(_read(path, anew=False), _plan(session))
     if missing:
         what = f"{FILE_NAME} does not cover {', '.join(missing)}"
         raise ActionFailed(what, hint="lambdabuild lock", details=reasons)
+    if session.workspace.images:
+        ui.note(f"{IMAGES_FILE} has what the tags of all external images name")
+    ui.note(f"{FILE_NAME} covers all requirements")

@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lambdabuild.errors import ExternalError, UserError
+from lambdabuild.errors import ExternalError, Location, UserError
 from lambdabuild.evaluation import Question
 from lambdabuild.label import TargetPattern, parse_pattern
 from lambdabuild.session import Session
 from lambdabuild.ui import Ui
+from lambdabuild.workspace import FILE_NAME as WORKSPACE_FILE
 from lambdabuild.workspace import Workspace, find_root, load_workspace, resolve_platforms
 
 if TYPE_CHECKING:
+    from lambdabuild.oci.registry.client import Client
     from lambdabuild.python.index import Index
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+TRANSFERS = 16
+"""Requests to registries that are under way at once."""
 
 # Stands in front of negative patterns while click looks for options.
 _MINUS = "\0-"
@@ -83,6 +88,46 @@ def patterns(function: F) -> F:
     return function
 
 
+def jobs(function: F) -> F:
+    """Adds --jobs."""
+    return click.option(
+        "-j",
+        "--jobs",
+        type=click.IntRange(min=1),
+        metavar="N",
+        default=lambda: os.cpu_count() or 1,
+        help="Run at most N actions at once.  [default: one a core]",
+    )(function)
+
+
+def transfers(jobs: int) -> int:
+    """Returns how many transfers may go on at once: --jobs if given, else more than cores: they wait."""
+    source = click.get_current_context().get_parameter_source("jobs")
+    return max(jobs, TRANSFERS) if source is click.core.ParameterSource.DEFAULT else jobs
+
+
+def destinations(function: F) -> F:
+    """Adds --to and --tag."""
+    decorators = [
+        click.option(
+            "--to",
+            metavar="HOST/PREFIX",
+            multiple=True,
+            help="Push there; may be given again.  [default: [registry] push]",
+        ),
+        click.option(
+            "--tag",
+            "tags",
+            metavar="TAG",
+            multiple=True,
+            help="Tag what is pushed, beside b3-HASH; may be given again.",
+        ),
+    ]
+    for decorator in reversed(decorators):
+        function = decorator(function)
+    return function
+
+
 def place(directory: str, configs: Sequence[str]) -> Place:
     """Returns the place that the common options name."""
     here = Path(directory)
@@ -96,7 +141,24 @@ def place(directory: str, configs: Sequence[str]) -> Place:
 
 def session(where: Place, ui: Ui) -> Session:
     index_url = where.workspace.text("python.index") or None
-    return Session(where.workspace, cache_directory(), index=lambda: _index(index_url), say=ui.said)
+    return Session(
+        where.workspace,
+        cache_directory(),
+        index=lambda: _index(index_url),
+        client=lambda: _client(where.workspace.list("registry.insecure")),
+        say=ui.said,
+    )
+
+
+def _client(insecure: Sequence[str]) -> Client:
+    """Returns what speaks to registries, with the logins that docker has."""
+    from lambdabuild.oci.registry.client import Client
+    from lambdabuild.oci.registry.settings import read_settings
+
+    try:
+        return Client(read_settings(os.environ, Path.home(), insecure))
+    except UserError as error:
+        raise error.located(Location(WORKSPACE_FILE)) from None
 
 
 def _index(index_url: str | None) -> Index:
@@ -131,4 +193,9 @@ def question(
 
 def parse(text: str, package: str) -> TargetPattern:
     """Returns the pattern that an argument of a PatternCommand names."""
-    return parse_pattern("-" + text.removeprefix(_MINUS) if text.startswith(_MINUS) else text, package)
+    return parse_pattern(typed(text), package)
+
+
+def typed(text: str) -> str:
+    """Returns an argument of a PatternCommand as it was typed."""
+    return "-" + text.removeprefix(_MINUS) if text.startswith(_MINUS) else text

@@ -107,7 +107,7 @@ def _build(ui: Ui, session: Session, question: Question) -> BuiltImage:
             f"{root.label.short} is a {target.kind} target, not an image", hint="name a lambda_image"
         )
     with ui.progress() as on_event:
-        report = session.build(evaluation, jobs=os.cpu_count() or 1, on_event=on_event)
+        report = session.build(evaluation, jobs=os.cpu_count() or 1, full=True, on_event=on_event)
     if report.errors:
         raise report.errors[0]
     built = report.targets[0].built

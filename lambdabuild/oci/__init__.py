@@ -10,6 +10,8 @@
     layout            images -> a directory that podman and skopeo read
     docker_archive    an image -> what `docker load` reads
     layer_reader, rootfs, unpack   layers -> a directory
+    layer_files       layers, streamed -> what is at some paths
+    registry          images from and to registries
 
 Absent: labels, targets, keys, stores. This package knows no builds, and
 imports nothing of lambdabuild but its errors.

@@ -99,6 +99,12 @@ def layout_is(directory: Path, entries: Sequence[LayoutEntry], *, absent: Collec
     )
 
 
+def absent_layers(directory: Path, entries: Sequence[LayoutEntry]) -> tuple[OciDigest, ...]:
+    """Returns the layers of `entries` that the layout in `directory` does not hold."""
+    blobs = directory / "blobs" / "sha256"
+    return tuple(digest for digest, size in _layers(entries).items() if _size(blobs / hex_of(digest)) != size)
+
+
 def _index(entries: Sequence[LayoutEntry]) -> bytes:
     by_name = {entry.ref_name: entry.image for entry in entries}
     if len(by_name) != len(entries) or "" in by_name:

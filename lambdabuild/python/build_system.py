@@ -11,7 +11,7 @@ from typing import NamedTuple
 from packaging.utils import canonicalize_name
 
 from lambdabuild.python.requirements import normalised, parse_requirement
-from lambdabuild.python.toml_file import TomlFile
+from lambdabuild.toml_file import TomlFile
 
 LEGACY_BACKEND = "setuptools.build_meta:__legacy__"
 LEGACY_REQUIRES = ("setuptools>=40.8.0",)

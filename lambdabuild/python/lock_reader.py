@@ -11,12 +11,11 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, TypeVar
 
-import tomli
-
 from lambdabuild.errors import Location, UserError
 from lambdabuild.python.lock import BuildLock, Lock, LockedFile, LockedPackage
 from lambdabuild.python.platforms import Combination
 from lambdabuild.python.requirements import normalised
+from lambdabuild.toml_file import TomlFile
 
 FILE_NAME = "python.lock"
 VERSION = 1
@@ -39,25 +38,8 @@ def parse_lock(data: bytes) -> Lock:
     Raises UserError, with the line and what to do, for anything that is not a
     lock: bytes of any kind are safe to pass.
     """
-    text, document = _load(data)
-    return _Reader(text.split("\n")).lock(document)
-
-
-def _load(data: bytes) -> tuple[str, dict[str, Any]]:
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        at = Location(FILE_NAME, data.count(b"\n", 0, error.start) + 1)
-        raise UserError("not UTF-8", at=at, hint=HINT) from None
-    try:
-        return text, tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
-        message = re.sub(r" \(at .*\)$", "", str(error))
-        at = Location(FILE_NAME, error.lineno, error.colno)
-        raise UserError(f"not TOML: {message[:1].lower()}{message[1:]}", at=at, hint=HINT) from None
-    except (RecursionError, ValueError):
-        message = "a value is nested too deeply, or a number too long, to be read"
-        raise UserError(message, at=Location(FILE_NAME, 1), hint=HINT) from None
+    file = TomlFile.parse(FILE_NAME, data, hint=HINT)
+    return _Reader(file.text.split("\n")).lock(dict(file.document))
 
 
 class _Section:

@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 from lambdabuild.errors import UserError
 from lambdabuild.python.build_system import LEGACY_REQUIRES, build_system
-from lambdabuild.python.toml_file import TomlFile
+from lambdabuild.toml_file import TomlFile
 
 _LARGEST = 16 << 20  # bytes of a member that is read
 _MOST = 8 << 30  # bytes of an archive's members

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from lambdabuild.errors import Location, UserError
 from lambdabuild.python.pin_requirements import pins_of_requirements
 from lambdabuild.python.pins import Pin, Pins
-from lambdabuild.python.toml_file import TomlFile
+from lambdabuild.toml_file import TomlFile
 
 _PYLOCK = re.compile(r"pylock(\.[^.]+)?\.toml")
 _EXPORTS = {

@@ -21,7 +21,7 @@ from packaging.version import InvalidVersion, Version
 from lambdabuild.errors import UserError
 from lambdabuild.python.build_system import asks_git_for_version, build_system
 from lambdabuild.python.requirements import normalised, parse_requirement
-from lambdabuild.python.toml_file import TomlFile, dotted
+from lambdabuild.toml_file import TomlFile, dotted
 
 FILE_NAME = "pyproject.toml"
 _HINT = "what it can say: https://packaging.python.org/en/latest/specifications/pyproject-toml/"

@@ -20,8 +20,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from lambdabuild.errors import ExternalError
-from lambdabuild.oci.docker_archive import write_docker_archive
+from lambdabuild.running.docker_images import docker, put_image
 from lambdabuild.running.runner import UID, RunnableImage, kill, popen, try_out
 
 _LAMBDA_LIKE = (
@@ -66,11 +65,11 @@ class Docker:
             try:
                 yield process
             finally:
-                _docker("rm", "--force", name)
+                docker("rm", "--force", name)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(_LAST_WORDS_SECONDS)
                 kill(process)
-                _docker("rm", "--force", name)  # it may have been created only just now
+                docker("rm", "--force", name)  # it may have been created only just now
 
     def refusal(self, last_lines: Sequence[str]) -> str | None:
         for line in last_lines:
@@ -82,7 +81,7 @@ class Docker:
     def _desktop(self) -> bool:
         if sys.platform != "linux":
             return True
-        return "Docker Desktop" in _docker("version", "--format", "{{.Server.Platform.Name}}").stdout
+        return "Docker Desktop" in docker("version", "--format", "{{.Server.Platform.Name}}").stdout
 
 
 @contextlib.contextmanager
@@ -102,33 +101,7 @@ def _tagged(image: RunnableImage, name: str) -> Iterator[str]:
     """Yields a new tag of the image in the daemon, which gets the image if it lacks it."""
     tag = f"{name}:latest"
     try:
-        if _docker("image", "tag", image.image.config_digest, tag).returncode != 0:
-            _load(image, tag)
+        put_image(image, tag)
         yield tag
     finally:
-        _docker("image", "rm", "--force", tag)
-
-
-def _load(image: RunnableImage, tag: str) -> None:
-    load = subprocess.Popen(
-        ["docker", "load", "--quiet"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    assert load.stdin is not None
-    with load:
-        try:
-            with contextlib.suppress(BrokenPipeError), load.stdin:
-                write_docker_archive(image.image, tag, image.blob, load.stdin)
-            said = load.stdout.read().decode(errors="replace").strip() if load.stdout else ""
-        except BaseException:
-            load.kill()
-            raise
-    if load.returncode != 0:
-        raise ExternalError("docker cannot load the image", details=tuple(said.splitlines()))
-
-
-def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+        docker("image", "rm", "--force", tag)

@@ -16,6 +16,7 @@ from lambdabuild.tools.fetch import FetchTool
 from lambdabuild.tools.host_python import HostPythonTool
 from lambdabuild.tools.image import ImageTool
 from lambdabuild.tools.layer import LayerTool
+from lambdabuild.tools.pull import PullTool, ReadLayer
 from lambdabuild.tools.wheel import WheelTool
 from lambdabuild.tools.wheels import WheelsTool
 from lambdabuild.tools.write import WriteTool
@@ -23,21 +24,22 @@ from lambdabuild.tools.write import WriteTool
 if TYPE_CHECKING:
     from lambdabuild.python.index import Index
 
-KINDS = (LayerTool, ImageTool, HostPythonTool, WriteTool, WheelsTool, FetchTool, WheelTool)
+KINDS = (LayerTool, ImageTool, HostPythonTool, WriteTool, WheelsTool, FetchTool, WheelTool, PullTool)
 
 
 PER_PLATFORM = frozenset({"host_python", "image"})
 """Names of the tools whose outputs depend on the platform; those of the others are made once for all."""
 
 
-def all_tools(index: Callable[[], Index], environments: Path) -> Mapping[str, Tool]:
+def all_tools(index: Callable[[], Index], environments: Path, read_layer: ReadLayer) -> Mapping[str, Tool]:
     """Returns the tools by name.
 
     index:        gives the package index, when something is fetched.
     environments: where the environments of builds are kept.
+    read_layer:   gives the layers of external images.
     """
     plain: tuple[Tool, ...] = (LayerTool(), ImageTool(), HostPythonTool(), WriteTool(), WheelsTool())
-    tools: tuple[Tool, ...] = (*plain, FetchTool(index), WheelTool(environments, index))
+    tools: tuple[Tool, ...] = (*plain, FetchTool(index), WheelTool(environments, index), PullTool(read_layer))
     return {tool.name: tool for tool in tools}
 
 

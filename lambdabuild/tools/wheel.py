@@ -104,7 +104,7 @@ def _write_sources(call: ToolCall, project: str, into: Path) -> None:
 def _own_backend(source: Path, project: str) -> tuple[str, tuple[str, ...]]:
     """Returns backend and backend path of the sources' own pyproject.toml, which may be missing (PEP 517)."""
     from lambdabuild.python.build_system import build_system
-    from lambdabuild.python.toml_file import TomlFile
+    from lambdabuild.toml_file import TomlFile
 
     file = source / "pyproject.toml"
     data = file.read_bytes() if file.is_file() else b""

@@ -8,10 +8,10 @@ from pathlib import Path
 from lambdabuild.errors import Location
 from lambdabuild.rule import COMMON_ATTRS, Attr, Rule
 from lambdabuild.rulebook import Rulebook
+from lambdabuild.settings import SETTINGS, Setting
 from lambdabuild.sources import WorkingTree
 from lambdabuild.starlark import guard, interpreter, isolate
 from lambdabuild.tools import KINDS
-from lambdabuild.workspace import SETTINGS, Setting
 
 
 def manual_parts() -> dict[str, str]:

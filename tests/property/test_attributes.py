@@ -100,6 +100,7 @@ UNHASHED = {
     "visibility": "says who may name the target, not what it is",
     "platforms": "says for which platforms there are hashes; each covers its own platform",
     "functions": "says which functions an image is for; the image is the same",
+    "repository": "says where the image is pushed, not what it is",
 }
 MINIMAL = {
     "files": {"srcs": '["a.py"]'},
@@ -146,6 +147,7 @@ def test_a_hashed_attribute_moves_the_hash(tmp_path: Path, rule: str, attribute:
         ("visibility", '["//visibility:private"]'),
         ("platforms", '["linux/amd64"]'),
         ("functions", '{"f": "a.main"}'),
+        ("repository", '"team/receipts"'),
     ],
 )
 def test_an_unhashed_attribute_does_not_move_the_hash(tmp_path: Path, attribute: str, value: str) -> None:

@@ -19,11 +19,13 @@ import pytest
 
 from lambdabuild.action import Made, ToolCall
 from lambdabuild.digest import Canonical, Digest, digest_of
+from lambdabuild.oci.digest import sha256_of
 from lambdabuild.python.index import Index
 from lambdabuild.tools import KINDS, all_tools, tool_version
 from lambdabuild.tree import FileNode
 from tests.python.building import IN_TREE, PYPROJECT
 
+PULLED = bytes(10_240)  # a tar without entries
 TEXT = b"def main(event, context):\n    return event\n" * 50
 NOISE = bytes((i * i * 31 + (i >> 3)) % 251 for i in range(100_000))
 FILES: dict[str, tuple[bytes, bool]] = {
@@ -79,6 +81,10 @@ GOLDEN: dict[tuple[str, int], dict[str, str]] = {
         "layer.json": "65f024d0c9d1c34529a71138d342f561ac7844561328793620b4e9072f7332d5/207",
         "layer.tar.gz": "73599094d6e9ac8a2dba84d9a7cb851c5a10dc63596db199555b6839b0bc0ed0/3855",
     },
+    ("pull", 1): {
+        "layer.json": "ff57ffd6aa94d8142dcd92cd4414b5509176aac66bb3a17c7817a3d5030fc420/207",
+        "layer.tar.gz": "205e052acad47647eed881040084976901ec817a4b6f270f1aed134145c9b3c2/10240",
+    },
     ("wheel", 1): {"package.whl": "519328b0cb7955645e8b2cb18c05552d066a9dabac4c00079411154eebbc9538/1037"},
     ("wheels", 2): {
         "files.json": "f8856a9ffe9d963dfa43945498f148519fbd562be8b940a8f8a05f9e1366aee4/1435",
@@ -102,8 +108,13 @@ def run(
     call = ToolCall(params, inputs, "linux/arm64", contents, scratch, lambda: None)
     return {
         name: _digest(made)
-        for name, made in all_tools(_no_index, scratch / "environments")[tool].run(call).items()
+        for name, made in all_tools(_no_index, scratch / "environments", _registry)[tool].run(call).items()
     }
+
+
+def _registry(digest: str, size: int) -> list[bytes]:
+    assert (digest, size) == (sha256_of(PULLED), len(PULLED))
+    return [PULLED]
 
 
 def _no_index() -> Index:
@@ -145,6 +156,7 @@ CALLS: dict[str, tuple[Mapping[str, Canonical], Mapping[str, tuple[bytes, bool]]
     "layer": ({}, FILES),
     "host_python": (HOST_PARAMS, {"var/lang/bin/python3": (b"\x7fELF", True)}),
     "image": (IMAGE_PARAMS, {"layers/000.json": layer_document(), "layers/001.json": layer_document()}),
+    "pull": ({"digest": sha256_of(PULLED), "size": len(PULLED)}, {}),
     "wheel": (WHEEL_PARAMS, {f"project/{path}": (text.encode(), False) for path, text in PROJECT.items()}),
     "wheels": (
         {"prefix": "opt/python", "bytecode": ""},

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdabuild.errors import Location, UserError
-from lambdabuild.python.toml_file import TomlFile
+from lambdabuild.toml_file import TomlFile
 
 TEXT = """\
 # a = 1

@@ -31,24 +31,24 @@ class TomlFile:
     """A file that is certainly TOML.
 
     path: of the file in the workspace, for errors.
-    hint: of errors that have no better one.
+    hint: of errors that have no better one, if there is one.
 
     `parse` makes one.
     """
 
     path: str
-    hint: str
+    hint: str | None
     text: str
     document: Mapping[str, Any]
 
     @classmethod
-    def parse(cls, path: str, data: bytes, *, hint: str) -> TomlFile:
+    def parse(cls, path: str, data: bytes, *, hint: str | None) -> TomlFile:
         """Returns the file; raises UserError if `data`, bytes of any kind, are not TOML."""
         try:
             text = data.decode()
         except UnicodeDecodeError as error:
             at = Location(path, data.count(b"\n", 0, error.start) + 1)
-            raise UserError("not UTF-8", at=at, hint="save it as UTF-8, which TOML demands") from None
+            raise UserError("not UTF-8", at=at, hint=hint or "save it as UTF-8, which TOML demands") from None
         try:
             return cls(path, hint, text, tomli.loads(text))
         except tomli.TOMLDecodeError as error:

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: help example test nightly lint type bench bench-packages clean
+.PHONY: help example test nightly lint type bench bench-packages bench-push clean
 
 help:
 	@echo "make example   build examples/receipts, and invoke its three functions"
@@ -14,6 +14,7 @@ help:
 	@echo "make nightly   the property tests, for longer"
 	@echo "make bench     measure against git status, b3sum and others"
 	@echo "make bench-packages   measure layers of packages against pip and uv, and cold starts"
+	@echo "make bench-push       measure pushes against docker and skopeo"
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -45,6 +46,9 @@ bench: $(READY)
 
 bench-packages: $(READY)
 	$(BIN)/python -m benchmarks.packages
+
+bench-push: $(READY)
+	$(BIN)/python -m benchmarks.push
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache

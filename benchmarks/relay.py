@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from typing import IO
 
 _PIECE = 1 << 16
+_TLS = b"\x16"
+"""The first byte of a TLS handshake (RFC 8446, 5.1)."""
 
 
 class Relay:
@@ -52,6 +54,8 @@ class Relay:
 
     def _serve(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError), client, socket.create_connection(self._upstream) as server:
+            if client.recv(1, socket.MSG_PEEK) == _TLS:
+                return  # docker and skopeo try that first; a registry without TLS hangs up as well
             for each in (client, server):
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=_pass_on, args=(server, client), daemon=True).start()

@@ -136,6 +136,11 @@ class Loader:
         self._target_dependencies(target)
         return list(self.graph.dependencies(target))
 
+    def check_edge(self, target: Target, attribute: str, label: Label) -> None:
+        """Raises UserError, at the attribute's place, if `target` must not name `label` there."""
+        with self._blaming(target, attribute):
+            self._is_target(target, label, self.graph.rules[target.rule].attrs[attribute].allow_files)
+
     def is_source(self, label: Label) -> bool:
         """Tells whether `label` is a file of its package and no target; raises UserError if no package is."""
         if label.external or label.name in self.package(label.package).targets or self._inner_package(label):

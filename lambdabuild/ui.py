@@ -22,7 +22,7 @@ from lambdabuild.settings import OUT_DIR
 
 _COLOURS = {BUILT: "green", CACHED: None, FAILED: "red", SKIPPED: "yellow"}
 _LABEL_WIDTH = 48
-_DIGEST_WIDTH = len("sha256:") + 12
+DIGEST_WIDTH = len("sha256:") + 12
 
 
 class Ui:
@@ -133,7 +133,7 @@ def target_lines(reports: Sequence[TargetReport]) -> Iterator[str]:
         status = click.style(f"{report.status:<7}", fg=_COLOURS[report.status])
         parts = [status, f"{report.id.label.short:<{width}}", report.id.platform]
         if digests:
-            parts.append(report.built.image.digest[:_DIGEST_WIDTH] if report.built else " " * _DIGEST_WIDTH)
+            parts.append(report.built.image.digest[:DIGEST_WIDTH] if report.built else " " * DIGEST_WIDTH)
         if report.status == BUILT:
             parts.append(f"{report.seconds:.2f}s")
         yield "  ".join(parts).rstrip()

@@ -9,7 +9,8 @@ and tags (the example's base is made from the Python that is there), the host's
 platform, versions of Python and libc, and which program starts images. The
 checkout and the cache are shown as /home/me/lambdabuild and /home/me/.cache.
 docker-daemon: is replaced by docker-archive:, which needs no daemon. What
-builds for the host's platform gives other digests, too.
+builds for the host's platform gives other digests, too. A page's registry,
+127.0.0.1:5000, is a real one at another port.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from tests.docs.markdown import ROOT
 
 PROGRAMS = {"skopeo": "apt-get install skopeo", "make": "apt-get install make"}
 
+REGISTRY = "127.0.0.1:5000"
+
 _BLOCK = re.compile(r"(?<=^```console\n)(.*?)(?=^```$)", re.MULTILINE | re.DOTALL)
 _SAME = (
     (r"\b\d+\.\d\d ?s\b", "0.00 s"),
@@ -33,6 +36,7 @@ _SAME = (
     (r"\bsha256:[0-9a-f]{12,64}", "sha256:0"),
     (r"\bb3-[0-9a-f]{32}\b", "b3-0"),
     (r"\b[0-9a-f]{64}\b", "0"),
+    (r"\b\d+(\.\d+)? [kM]?B sent", "0 B sent"),
     (r"\blinux/(amd64|arm64)\b", "linux/host"),
     (r'"Architecture": "(amd64|arm64)"', '"Architecture": "host"'),
     (r"\bpython( +)\d\.\d+\.\d+", r"python\g<1>3"),
@@ -45,10 +49,12 @@ _SAME = (
 class Console:
     """A checkout to type commands in.
 
-    lacking: programs that the page's commands need and this machine has not.
+    registry: host and port of a registry that stands for the page's.
+    lacking:  programs that the page's commands need and this machine has not.
     """
 
-    def __init__(self, tmp_path: Path) -> None:
+    def __init__(self, tmp_path: Path, registry: str = REGISTRY) -> None:
+        self._registry = registry
         self.lacking: list[str] = []
         self._root = tmp_path / "lambdabuild"
         self._cache = tmp_path / "cache"
@@ -99,6 +105,7 @@ class Console:
             self.lacking.append(program)
             return None
         command = command.replace("docker-daemon:", f"docker-archive:{self._archive}:")
+        command = command.replace(REGISTRY, self._registry)
         ran = subprocess.run(
             command,
             shell=True,
@@ -110,7 +117,7 @@ class Console:
             text=True,
             check=False,
         )
-        text = ran.stdout.replace(str(self._root), "/home/me/lambdabuild")
+        text = ran.stdout.replace(str(self._root), "/home/me/lambdabuild").replace(self._registry, REGISTRY)
         return text.replace(str(self._cache), "/home/me/.cache")
 
 

@@ -15,6 +15,7 @@ from lambdabuild.errors import ExternalError
 from lambdabuild.running.choice import choose_runner
 from tests.docs.console import PROGRAMS, Console, same
 from tests.docs.markdown import ROOT
+from tests.oci.registry.real import running
 from tests.require import unavailable
 
 
@@ -27,8 +28,9 @@ def test_commands_print_what_the_page_says(name: str, tmp_path: Path) -> None:
         unavailable("needs something that starts images: apt-get install bubblewrap")
     path = ROOT / name
     page = path.read_text()
-    console = Console(tmp_path)
-    replayed = console.replay(page)
+    with running(tmp_path / "registry") as registry:
+        console = Console(tmp_path, registry.host)
+        replayed = console.replay(page)
     if os.environ.get("UPDATE_TRANSCRIPTS"):
         path.write_text(replayed)
     else:

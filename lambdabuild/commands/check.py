@@ -1,0 +1,84 @@
+"""lambdabuild check"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import click
+
+from lambdabuild.checking import CheckReport, check_built
+from lambdabuild.commands import options
+from lambdabuild.errors import UserError
+from lambdabuild.report import TargetReport
+from lambdabuild.ui import Ui
+
+_COLOURS = {"passed": "green", "failed": "red", "not checked": "yellow"}
+
+
+@click.command(cls=options.PatternCommand, short_help="Build images, and check that Lambda takes them.")
+@options.patterns
+@click.option("--full", is_flag=True, help="Fetch the layers that are not held here, and check them too.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the checks that passed as well.")
+@options.jobs
+@options.common
+@click.pass_obj
+def command(
+    ui: Ui,
+    patterns: tuple[str, ...],
+    platforms: tuple[str, ...],
+    full: bool,
+    verbose: bool,
+    jobs: int,
+    directory: str,
+    configs: tuple[str, ...],
+    as_json: bool,
+) -> int:
+    """Build the images that the patterns name, and check that Lambda would take them.
+
+    What needs layers of an external base that are not held here is not
+    checked, unless --full fetches them.
+    """
+    where = options.place(directory, configs)
+    session = options.session(where, ui)
+    evaluation = session.evaluate(options.question(where, patterns, platforms))
+    targets = evaluation.graph.targets
+    if not any(targets[root].image for root in evaluation.roots):
+        raise UserError("none of the targets is an image", hint="name a lambda_image or base_image")
+    with ui.progress() as on_event:
+        report = session.build(evaluation, jobs=jobs, full=full, on_event=on_event)
+    if report.errors:
+        raise report.errors[0]
+
+    def check(target: TargetReport) -> CheckReport:
+        assert target.built is not None
+        return check_built(target.id, target.built, session.store, targets[target.id].handlers)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        reports = list(pool.map(check, [target for target in report.targets if target.built]))
+    return _tell(ui, reports, verbose=verbose)
+
+
+def _tell(ui: Ui, reports: Sequence[CheckReport], *, verbose: bool) -> int:
+    """Writes what was found; returns the exit code."""
+    states = [finding.state for report in reports for finding in report.findings]
+    if ui.as_json:
+        ui.document({"images": [report.to_json() for report in reports]})
+    else:
+        for line in _lines(reports, verbose=verbose):
+            ui.result(line)
+    counts = [f"{states.count(state)} {state}" for state in _COLOURS if state in states]
+    ui.note(f"{len(reports)} image{'s' * (len(reports) != 1)}: {', '.join(counts)}")
+    return 1 if "failed" in states else 0
+
+
+def _lines(reports: Sequence[CheckReport], *, verbose: bool) -> Iterator[str]:
+    for report in reports:
+        for finding in report.findings:
+            if finding.state == "passed" and not verbose:
+                continue
+            state = click.style(f"{finding.state:<11}", fg=_COLOURS[finding.state])
+            name = f"{report.id.label.short}  {report.id.platform}"
+            yield f"{state}  {name}  {finding.check:<13}  {finding.message}".rstrip()
+            if finding.hint:
+                yield click.style("  hint: ", fg="cyan") + finding.hint

@@ -1,0 +1,220 @@
+"""Build, and then bring the images somewhere: what `push` and `build --push, --load, --output` share"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lambdabuild.commands import options
+from lambdabuild.configured import ConfiguredLabel
+from lambdabuild.errors import UserError
+from lambdabuild.evaluation import Evaluation, Question
+from lambdabuild.external.registries import reference_of
+from lambdabuild.keys import tag_of
+from lambdabuild.oci.registry.reference import Reference
+from lambdabuild.pushing.names import LATEST
+from lambdabuild.pushing.plan import (
+    Item,
+    PushPlan,
+    Wishes,
+    asked_items,
+    plan_push,
+    read_template,
+    read_wishes,
+)
+from lambdabuild.pushing.result import ADOPTED, FAILED, PUSHED, SKIPPED, PushResult
+from lambdabuild.report import BuildReport
+from lambdabuild.session import Session
+from lambdabuild.ui import DIGEST_WIDTH, Ui, render_error
+from lambdabuild.workspace import Workspace
+
+if TYPE_CHECKING:
+    from lambdabuild.saving import Output
+
+_COLOURS = {PUSHED: "green", ADOPTED: None, FAILED: "red", SKIPPED: "yellow"}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Where the images are to go.
+
+    wishes:   registries, or None for none.
+    template: how repositories are named.
+    loads:    into the Docker daemon.
+    output:   into a file or directory.
+    """
+
+    wishes: Wishes | None
+    template: str
+    loads: bool = False
+    output: Output | None = None
+
+
+def read_wanted(
+    workspace: Workspace,
+    directory: str,
+    *,
+    to: Sequence[str] = (),
+    tags: Sequence[str] = (),
+    pushes: bool = True,
+    loads: bool = False,
+    output: str | None = None,
+) -> Wanted:
+    """Returns what the flags say; raises UserError, ExternalError where no Docker daemon answers."""
+    wishes = read_wishes(workspace, to, tags) if pushes else None
+    place = None
+    if output or loads:
+        from lambdabuild.saving import check_daemon, parse_output  # pushes do without
+
+        place = parse_output(output, Path(directory)) if output else None
+        if loads:
+            check_daemon()
+    return Wanted(wishes, read_template(workspace), loads, place)
+
+
+def build_and_deliver(
+    ui: Ui,
+    session: Session,
+    question: Question,
+    wanted: Wanted,
+    *,
+    jobs: int,
+    keep_going: bool,
+    keep_failed: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Builds, delivers what was built, and writes what became of it; returns the exit code.
+
+    quiet: say nothing of targets that were built.
+    """
+    started = time.monotonic()
+    evaluation = session.evaluate(question)
+    plan = plan_push(evaluation, wanted.wishes, origins_of(session)) if wanted.wishes else None
+    items = _here(evaluation, wanted)
+    with ui.progress() as on_event:
+        report = session.build(
+            plan.with_bases(evaluation) if plan else evaluation,
+            jobs=jobs,
+            keep_going=keep_going,
+            keep_failed=keep_failed,
+            full=bool(items),
+            on_event=on_event,
+        )
+    asked = replace(report, targets=tuple(each for each in report.targets if each.id in evaluation.roots))
+    if report.errors and not keep_going:
+        ui.report(asked, time.monotonic() - started)
+        return report.errors[0].exit_code
+    here = tuple(_deliver_here(session, report, items, wanted)) if items else ()
+    pushed = _push(session, plan, report, jobs=jobs, keep_going=keep_going) if plan else ()
+    if ui.as_json or not quiet or report.errors:
+        pushes = [result.to_json() for result in pushed]
+        ui.report(asked, time.monotonic() - started, {"images": here, "pushes": pushes})
+    if not ui.as_json:
+        for line in (*_lines_here(here), *_push_lines(pushed)):
+            ui.result(line)
+    errors = {(error.message, error.at): error for each in pushed if (error := each.error)}
+    for error in errors.values():
+        ui.note(render_error(error))
+    if plan:
+        ui.note(f"{_counts(pushed)} in {time.monotonic() - started:.2f} s")
+    return next((error.exit_code for error in (*report.errors, *errors.values())), 0)
+
+
+def _here(evaluation: Evaluation, wanted: Wanted) -> Mapping[ConfiguredLabel, Item]:
+    """Returns the images that go to places on this machine; raises UserError if they are too many."""
+    if not wanted.loads and not wanted.output:
+        return {}
+    items = asked_items(evaluation, (LATEST,), wanted.template)
+    if wanted.output and len(items) != 1:
+        raise UserError(
+            f"--output writes one image, and here are {len(items)}: {', '.join(map(str, items))}",
+            hint="name one target, and one --platform",
+        )
+    return items
+
+
+def _deliver_here(
+    session: Session, report: BuildReport, items: Mapping[ConfiguredLabel, Item], wanted: Wanted
+) -> Iterator[dict[str, str]]:
+    """Yields what went where, once it is there."""
+    from lambdabuild.saving import load, save
+
+    for target in report.targets:
+        if target.built is None or target.hash is None or target.id not in items:
+            continue
+        item, tag = items[target.id], tag_of(target.hash)
+        told = {"label": target.id.label.short, "platform": target.id.platform}
+        if wanted.output:
+            save(target.built, item.repository, tag, wanted.output, session.store)
+            yield {"status": "written", **told, "place": str(wanted.output)}
+        if wanted.loads:
+            load(target.built, item.repository, (tag, *item.tags), session.store)
+            yield {"status": "loaded", **told, "place": f"{item.repository}:{tag}"}
+
+
+def _lines_here(images: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """Yields a line for each image that went to a place on this machine."""
+    for each in images:
+        yield f"{each['status']:<7}  {each['label']}  {each['platform']}  {each['place']}"
+
+
+def _push(
+    session: Session, plan: PushPlan, report: BuildReport, *, jobs: int, keep_going: bool
+) -> tuple[PushResult, ...]:
+    from lambdabuild.pushing.pusher import Pusher  # brings the HTTP library
+
+    pusher = Pusher(
+        plan,
+        report,
+        client=session.client,
+        store=session.store,
+        layers=session.external_layers.read,
+        keep_going=keep_going,
+    )
+    return pusher.run(options.transfers(jobs))
+
+
+def origins_of(session: Session) -> dict[str, tuple[Reference, ...]]:
+    """Returns where the layers of each external image are: in its own registry, and in its mirror."""
+    found: dict[str, tuple[Reference, ...]] = {}
+    for name, image in session.workspace.images.items():
+        reference = reference_of(image)
+        found[name] = (reference, session.registries.mirrored(reference))
+    return found
+
+
+def _push_lines(results: Sequence[PushResult]) -> Iterator[str]:
+    """Yields a line for each image and registry, and below it where the image is."""
+    width = max((len(result.id.label.short) for result in results), default=0)
+    for result in results:
+        status = click.style(f"{result.status:<7}", fg=_COLOURS[result.status])
+        parts = [status, f"{result.id.label.short:<{width}}", result.id.platform]
+        delivered = result.delivered
+        if delivered:
+            parts += [delivered.digest[:DIGEST_WIDTH], f"{result.seconds:.2f}s"]
+        if delivered and result.status == PUSHED:
+            parts.append(f"{size_of(delivered.sent)} sent, {delivered.mounted} mounted")
+        yield "  ".join(parts)
+        yield f"         {replace(result.reference, digest=None)}"
+
+
+def _counts(results: Sequence[PushResult]) -> str:
+    statuses = [result.status for result in results]
+    counts = [f"{statuses.count(each)} {each}" for each in _COLOURS if each in statuses]
+    sent = sum(result.delivered.sent for result in results if result.delivered)
+    return ", ".join([*counts, f"{size_of(sent)} sent"] if counts else ["nothing to push"])
+
+
+def size_of(count: int) -> str:
+    """Returns a number of bytes as people read it: "812 B", "1.4 kB", "20.3 MB"."""
+    value = float(count)
+    for unit in ("B", "kB", "MB"):
+        if value < 999.95:
+            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"

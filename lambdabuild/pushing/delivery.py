@@ -1,0 +1,136 @@
+"""One image into one repository: the manifest first, then what is missing, then the manifest.
+
+A manifest is taken only once the registry has all that it names, so a push that
+is killed leaves no tag, and the next one is told what is still missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import Executor, wait
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lambdabuild.errors import ExternalError
+from lambdabuild.oci.digest import OciDigest
+from lambdabuild.oci.image import Image
+from lambdabuild.oci.registry.manifests import Head, TagTaken
+from lambdabuild.oci.registry.reference import Reference
+from lambdabuild.pushing.adoption import adopted_image
+from lambdabuild.pushing.result import ADOPTED, PUSHED, Delivered
+from lambdabuild.pushing.shelf import Blob, Brought, Shelf
+
+if TYPE_CHECKING:
+    from lambdabuild.oci.registry.repository import Repository
+
+Layer = Callable[[OciDigest, int], Iterable[bytes]]
+"""Gives a layer's compressed bytes, by digest and size, in pieces."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What is to be done.
+
+    reference:    where to, with the tag of the hash.
+    tags:         further tags.
+    reproducible: see `adopted_image`.
+    before:       called once it is certain that something is going to be pushed; may raise.
+    bases:        makes sure that the images are there that hold some of these layers.
+    """
+
+    image: Image
+    layer: Layer
+    reference: Reference
+    tags: Sequence[str]
+    reproducible: bool
+    before: Callable[[], None]
+    bases: Callable[[Collection[OciDigest]], None]
+
+
+def deliver(work: Delivery, there: Repository, shelf: Shelf, pool: Executor) -> Delivered:
+    """Makes sure that the image is in the repository under all its tags, and returns what that took.
+
+    pool: where blobs are sent in parallel.
+
+    Raises ActionFailed where the tag of the hash names something else, and what
+    `Repository`, `work.before` and `work.bases` raise.
+    """
+    tag = work.reference.tag or ""
+    head = there.head(tag)
+    image, brought = work.image, None
+    if head is None:
+        work.before()
+        try:
+            brought = _push(work, tag, there, shelf, pool)
+        except TagTaken as taken:  # another builder was faster; what exists wins
+            head = Head(taken.digest, "")
+    if head is not None and head.digest != image.digest:
+        image = adopted_image(there, tag, image, reproducible=work.reproducible)
+    for each in work.tags:
+        if missing := there.put_manifest(image.manifest, image.media_type, each):
+            raise _forgetful(there, missing)
+    shelf.note(work.reference.repository, _blobs_of(image))
+    if brought is None:
+        return Delivered(ADOPTED, image.digest)
+    sizes = [each.sent for each in brought if each.sent]
+    return Delivered(PUSHED, image.digest, sum(sizes), len(sizes), sum(each.mounted for each in brought))
+
+
+def _push(work: Delivery, tag: str, there: Repository, shelf: Shelf, pool: Executor) -> tuple[Brought, ...]:
+    """Stores the image, and returns what became of each blob that was missing."""
+    brought: dict[OciDigest, Brought] = {}
+    image = work.image
+    missing = there.put_manifest(image.manifest, image.media_type, tag)
+    if not missing and not there.has_blob(image.config_digest):
+        missing = _blobs_of(image)  # a registry that does not look what manifests name
+    while missing:
+        todo = [digest for digest in missing if digest not in brought]
+        if not todo:
+            raise _forgetful(there, missing)
+        brought |= _bring(work, todo, there, shelf, pool)
+        missing = there.put_manifest(image.manifest, image.media_type, tag)
+    return tuple(brought.values())
+
+
+def _bring(
+    work: Delivery, digests: Collection[OciDigest], there: Repository, shelf: Shelf, pool: Executor
+) -> dict[OciDigest, Brought]:
+    blobs = {blob.digest: blob for blob in _all_blobs(work)}
+    work.bases(digests)
+    # A registry that names all blobs may have none of them, or may not say which it lacks.
+    # The config is certainly new: to look for it would be a request for nothing.
+    vague = len(digests) == len(blobs)
+    futures = {
+        digest: pool.submit(
+            shelf.bring,
+            blobs[digest],
+            work.reference.repository,
+            there,
+            look=vague and digest != work.image.config_digest,
+        )
+        for digest in digests
+    }
+    try:
+        return {digest: future.result() for digest, future in futures.items()}
+    finally:
+        for future in futures.values():
+            future.cancel()
+        wait(futures.values())
+
+
+def _all_blobs(work: Delivery) -> Iterable[Blob]:
+    config = work.image.config
+    yield Blob(work.image.config_digest, len(config), lambda: [config])
+    for each in work.image.layers:
+        yield Blob(each.digest, each.size, lambda each=each: work.layer(each.digest, each.size))  # type: ignore[misc]
+
+
+def _blobs_of(image: Image) -> tuple[OciDigest, ...]:
+    return tuple(dict.fromkeys((image.config_digest, *(layer.digest for layer in image.layers))))
+
+
+def _forgetful(there: Repository, missing: Sequence[OciDigest]) -> ExternalError:
+    return ExternalError(
+        f"{there.name} says that it lacks the blob {missing[0]}, which it has just been given",
+        hint="push again; if that does not help, ask who runs the registry",
+    )

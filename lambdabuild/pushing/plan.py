@@ -1,0 +1,179 @@
+"""A ConfiguredGraph -> which images are pushed, and which they stand on.
+
+All that can be wrong with a push is found here, before anything is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import urlsplit
+
+from lambdabuild.action import ActionOutput
+from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel, ConfiguredTarget
+from lambdabuild.errors import Location, UserError
+from lambdabuild.evaluation import Evaluation
+from lambdabuild.oci.registry.reference import Reference
+from lambdabuild.oci.registry.settings import is_loopback
+from lambdabuild.pushing.names import (
+    Destination,
+    check_tags,
+    check_template,
+    checked_repository,
+    parse_destinations,
+    repository_of,
+    with_platform,
+)
+from lambdabuild.workspace import FILE_NAME, Workspace
+
+LAMBDA_IMAGE: Final = "lambda_image"
+_BASE_MANIFEST: Final = "base/manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An image of the plan.
+
+    repository: below a destination's prefix.
+    tags:       beside that of the hash.
+    base:       the image of the graph that it stands on.
+    asked:      whether it was asked for; a base that was not goes only where it is needed.
+    for_lambda: whether it has to be one that Lambda takes.
+    handlers:   see ConfiguredTarget.
+    shareable:  whether its bytes are the same on any machine, and may leave this one.
+    origins:    repositories that hold all its layers already: those of an external image.
+    """
+
+    id: ConfiguredLabel
+    repository: str
+    tags: tuple[str, ...] = ()
+    base: ConfiguredLabel | None = None
+    asked: bool = True
+    for_lambda: bool = False
+    handlers: tuple[str, ...] = ()
+    shareable: bool = True
+    origins: tuple[Reference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PushPlan:
+    """What goes where. `items` has those that were asked first, in order, then bases."""
+
+    items: Mapping[ConfiguredLabel, Item]
+    destinations: tuple[Destination, ...]
+
+    def with_bases(self, evaluation: Evaluation) -> Evaluation:
+        """Returns the question's answer with all bases as roots: their documents are needed too."""
+        return replace(evaluation, roots=tuple(dict.fromkeys((*evaluation.roots, *self.items))))
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """Where to push, checked: destinations, further tags, and how repositories are named."""
+
+    destinations: tuple[Destination, ...]
+    tags: tuple[str, ...]
+    template: str
+
+
+def read_wishes(workspace: Workspace, to: Sequence[str], tags: Sequence[str]) -> Wishes:
+    """Returns what --to, --tag and [registry] say; raises UserError.
+
+    to: destinations that take the place of [registry] push.
+    """
+    destinations = parse_destinations(
+        to or workspace.list("registry.push"), None if to else Location(FILE_NAME)
+    )
+    if not destinations:
+        raise UserError(
+            "there is no registry to push to",
+            hint=f'say --to host/prefix, or add push = ["host/prefix"] to [registry] in {FILE_NAME}',
+        )
+    return Wishes(destinations, check_tags(tags), read_template(workspace))
+
+
+def read_template(workspace: Workspace) -> str:
+    """Returns [registry] repository; raises UserError."""
+    return check_template(workspace.text("registry.repository"), Location(FILE_NAME))
+
+
+def plan_push(
+    evaluation: Evaluation,
+    wishes: Wishes,
+    origins: Mapping[str, tuple[Reference, ...]],
+) -> PushPlan:
+    """Returns the plan for the images among the roots; raises UserError for what cannot be pushed.
+
+    origins: external image's name -> where it is read.
+    """
+    graph = evaluation.graph
+    items = asked_items(evaluation, wishes.tags, wishes.template)
+    todo = [item.base for item in items.values() if item.base]
+    while todo:
+        id_ = todo.pop()
+        if id_ not in items:
+            items[id_] = _item(graph, id_, wishes.template, asked=False)
+            todo.extend(filter(None, [items[id_].base]))
+    items = {
+        id_: replace(item, origins=origins.get(id_.label.name, ())) if id_.label.external else item
+        for id_, item in items.items()
+    }
+    for item in items.values():
+        for destination in wishes.destinations:
+            _check_allowed(item, destination, graph)
+            destination.reference(item.repository, "latest")
+    return PushPlan(items, wishes.destinations)
+
+
+def asked_items(evaluation: Evaluation, tags: Sequence[str], template: str) -> dict[ConfiguredLabel, Item]:
+    """Returns the images among the roots; raises UserError if there is none.
+
+    tags: those of a label that comes for several platforms get the platform's name.
+    """
+    images = [root for root in evaluation.roots if evaluation.graph.targets[root].image]
+    if not images and not evaluation.failures:
+        raise UserError("none of the targets is an image", hint="name a lambda_image or base_image")
+    labels = [id_.label for id_ in images]
+    found = {}
+    for id_ in images:
+        several = labels.count(id_.label) > 1
+        own = tuple(with_platform(tag, id_.platform) if several else tag for tag in tags)
+        found[id_] = replace(_item(evaluation.graph, id_, template), tags=own)
+    return found
+
+
+def _item(graph: ConfiguredGraph, id_: ConfiguredLabel, template: str, *, asked: bool = True) -> Item:
+    target = graph.targets[id_]
+    assert target.image is not None
+    given = target.repository
+    return Item(
+        id_,
+        checked_repository(given, target.at) if given else repository_of(id_.label, template),
+        base=_base(graph, target),
+        asked=asked,
+        for_lambda=target.kind == LAMBDA_IMAGE,
+        handlers=target.handlers,
+        shareable=graph.action(target.image.manifest.action).shareable,
+    )
+
+
+def _base(graph: ConfiguredGraph, target: ConfiguredTarget) -> ConfiguredLabel | None:
+    """Returns the image that `target`'s image was assembled on, if it is one of the graph."""
+    assert target.image is not None
+    below = graph.action(target.image.manifest.action).inputs.get(_BASE_MANIFEST)
+    if not isinstance(below, ActionOutput):
+        return None
+    id_ = ConfiguredLabel(below.action.label, below.action.platform)
+    return id_ if graph.targets[id_].image else None
+
+
+def _check_allowed(item: Item, destination: Destination, graph: ConfiguredGraph) -> None:
+    host = urlsplit(f"//{destination.host}").hostname or ""
+    if not item.shareable and not is_loopback(host):
+        raise UserError(
+            f"{item.id.label} holds what was made for this machine alone, and must not leave it: "
+            f"it cannot be pushed to {destination}",
+            at=graph.targets[item.id].at,
+            hint='build it on a base from a registry, base = "@python", or push it to localhost',
+        )

@@ -1,0 +1,62 @@
+"""A query -> its answer, worked out in a process of its own, since BUILD files are programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lambdabuild.errors import UserError
+from lambdabuild.evaluation import Say, make_loader
+from lambdabuild.label import TargetPattern
+from lambdabuild.query.evaluation import Evaluator
+from lambdabuild.query.graph import Node
+from lambdabuild.query.loaded import LoadedGraph
+from lambdabuild.query.syntax import Expression
+from lambdabuild.rulebook import Rulebook
+from lambdabuild.sources import WorkingTree
+from lambdabuild.starlark import Beat, isolated
+from lambdabuild.starlark.isolate import Emit
+from lambdabuild.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked.
+
+    text:       what `expression` was parsed from, for errors.
+    universe:   what allrdeps() looks at; () for all of the workspace.
+    keep_going: leave out what is broken, and collect what is wrong with it.
+    attributes, edges: whether nodes of the answer tell them.
+    """
+
+    text: str
+    expression: Expression
+    universe: tuple[TargetPattern, ...] = ()
+    keep_going: bool = False
+    attributes: bool = False
+    edges: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was found.
+
+    nodes:    in order: a path's from its start to its end, all else by label.
+    failures: with keep_going, what was wrong with what is left out.
+    """
+
+    nodes: tuple[Node, ...]
+    failures: tuple[UserError, ...] = ()
+
+
+def ask(workspace: Workspace, query: Query, say: Say) -> Answer:
+    """Returns the answer; `say` gets what BUILD files print. Raises UserError."""
+
+    def work(beat: Beat, emit: Emit) -> Answer:
+        tree = WorkingTree(workspace.root, workspace.ignore)
+        rulebook = Rulebook(tree, beat=beat, say=lambda text, at: emit((text, at)))
+        graph = LoadedGraph(make_loader(workspace, tree, rulebook), keep_going=query.keep_going)
+        labels = Evaluator(graph, query.text, query.universe, beat).answer(query.expression)
+        nodes = [graph.node(label, attributes=query.attributes, edges=query.edges) for label in labels]
+        return Answer(tuple(nodes), tuple(graph.failures))
+
+    return isolated(work, on_event=lambda event: say(*event))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lambdabuild.errors import UserError
+from lambdabuild.errors import Location, UserError
 from lambdabuild.evaluation import Say, make_loader
 from lambdabuild.label import TargetPattern
-from lambdabuild.query.evaluation import Evaluator
+from lambdabuild.query.evaluation import EVALUATING, Evaluator
 from lambdabuild.query.graph import Node
 from lambdabuild.query.loaded import LoadedGraph
 from lambdabuild.query.syntax import Expression
 from lambdabuild.rulebook import Rulebook
 from lambdabuild.sources import WorkingTree
 from lambdabuild.starlark import Beat, isolated
-from lambdabuild.starlark.isolate import Emit
+from lambdabuild.starlark.isolate import PATIENCE_SECONDS, Emit
 from lambdabuild.workspace import Workspace
 
 
@@ -48,8 +48,11 @@ class Answer:
     failures: tuple[UserError, ...] = ()
 
 
-def ask(workspace: Workspace, query: Query, say: Say) -> Answer:
-    """Returns the answer; `say` gets what BUILD files print. Raises UserError."""
+def ask(workspace: Workspace, query: Query, say: Say, *, patience: float = PATIENCE_SECONDS) -> Answer:
+    """Returns the answer; `say` gets what BUILD files print. Raises UserError.
+
+    patience: seconds that one function may take without loading a package.
+    """
 
     def work(beat: Beat, emit: Emit) -> Answer:
         tree = WorkingTree(workspace.root, workspace.ignore)
@@ -59,4 +62,12 @@ def ask(workspace: Workspace, query: Query, say: Say) -> Answer:
         nodes = [graph.node(label, attributes=query.attributes, edges=query.edges) for label in labels]
         return Answer(tuple(nodes), tuple(graph.failures))
 
-    return isolated(work, on_event=lambda event: say(*event))
+    try:
+        return isolated(work, on_event=lambda event: say(*event), patience=patience)
+    except UserError as error:
+        if error.at != Location(EVALUATING):
+            raise
+        raise UserError(
+            "the query takes too much time or memory",
+            hint="look at its regular expressions: one such as (a+)+$ tries every way to split a text",
+        ) from None

@@ -27,6 +27,9 @@ from lambdabuild.query.values import text as text_of
 Labels = frozenset[Label]
 Variables = Mapping[str, Labels]
 
+EVALUATING = "the query"
+"""What is being worked on while no BUILD file is."""
+
 _EVERYTHING = (TargetPattern("", "all", recursive=True),)
 
 
@@ -34,7 +37,7 @@ class Evaluator:
     """Evaluates expressions that were parsed from `text`.
 
     universe: what allrdeps() looks at with all it depends on; () for `//...`.
-    beat:     told now and then that there is progress.
+    beat:     told EVALUATING before each function.
     """
 
     def __init__(
@@ -75,7 +78,6 @@ class Evaluator:
                     _OPERATORS[operator](found, self._value(operand, variables))
                 return frozenset(found)
             case Call():
-                self._beat("the query")
                 return self._call(expression, variables)
 
     def _matched(self, member: Pattern) -> Labels:
@@ -94,6 +96,7 @@ class Evaluator:
             argument if isinstance(argument, Word | int) else self._value(argument, variables)
             for argument in call.arguments
         ]
+        self._beat(EVALUATING)
         if call.function == "some":
             return self._some(call, *values)  # type: ignore[arg-type]
         return frozenset(getattr(self, f"_{call.function}")(*values))

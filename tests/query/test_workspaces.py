@@ -214,6 +214,15 @@ def test_external_images_are_targets(project: Project) -> None:
     ]
 
 
+def test_a_regular_expression_that_comes_to_no_end_is_stopped(project: Project) -> None:
+    name = "a" * 40
+    project.write({"app/BUILD": f'files(name = "{name}", srcs = ["handler.py"])\n'})
+    text = "filter('(a+)+$', //app/...) + filter('(a+)+[0-9]', //app/...)"
+    query = Query(text, parse(text))
+    with pytest.raises(UserError, match="takes too much time or memory"):
+        ask(load_workspace(project.root, env={}), query, lambda text, at: None, patience=1)
+
+
 # --- outputs --------------------------------------------------------------------
 
 

@@ -15,6 +15,8 @@ from lambdabuild.workspace import host_machine_platform
 from tests.project import Project
 from tests.require import unavailable
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     "WORKSPACE.toml": '[workspace]\nplatforms = ["host"]\n',
     "BUILD": (

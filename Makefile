@@ -14,7 +14,7 @@ help:
 	@echo "make nightly   the property tests, for longer"
 	@echo "make bench     measure against git status, b3sum and others"
 	@echo "make bench-packages   measure layers of packages against pip and uv, and cold starts"
-	@echo "make bench-push       measure pushes against docker and skopeo"
+	@echo "make bench-push  pushes beside docker and skopeo, builds on a large base, compressing"
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -24,7 +24,8 @@ class Relay:
 
     host:     "127.0.0.1:port".
     latency:  seconds that each request waits.
-    requests, sent: since the last `reset`; bytes are those of bodies.
+    requests, sent, received: since the last `reset`. Sent are bytes of bodies; received
+              is counted with the heads of answers, so that no body can hide.
     """
 
     def __init__(self, upstream: str, latency: float = 0.0) -> None:
@@ -37,7 +38,7 @@ class Relay:
         self.reset()
 
     def reset(self) -> None:
-        self.requests, self.sent = 0, 0
+        self.requests, self.sent, self.received = 0, 0, 0
 
     def __enter__(self) -> Relay:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -58,7 +59,7 @@ class Relay:
                 return  # docker and skopeo try that first; a registry without TLS hangs up as well
             for each in (client, server):
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=_pass_on, args=(server, client), daemon=True).start()
+            threading.Thread(target=self._answer, args=(server, client), daemon=True).start()
             with client.makefile("rb") as source:
                 while head := _head(source):
                     with self._lock:
@@ -70,12 +71,13 @@ class Relay:
                         with self._lock:
                             self.sent += size
 
-
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while piece := source.recv(_PIECE):
-            target.sendall(piece)
-        target.shutdown(socket.SHUT_RDWR)
+    def _answer(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while piece := source.recv(_PIECE):
+                with self._lock:
+                    self.received += len(piece)
+                target.sendall(piece)
+            target.shutdown(socket.SHUT_RDWR)
 
 
 def _head(source: IO[bytes]) -> list[bytes]:

@@ -4,7 +4,7 @@
 layer is that tar as one gzip member (RFC 1952: no name, MTIME 0, XFL 0, OS
 255) whose deflate stream is what libdeflate's level 6 makes, through the pinned
 package `deflate`. Its bytes were equal on all CPU models tried. isal's are not;
-zlib-ng's differ between x86 and arm64; zlib's would do, at a quarter of the speed.
+zlib-ng's differ between x86 and arm64; zlib's would do, at a third of the speed.
 
 Absent: where layers are kept, and which files share one.
 """

@@ -91,15 +91,21 @@ def command(
     else:
         upgraded = Upgrade.of(upgrade, lock, everything=upgrade_all)
         made = update(lock, plan, resolver, upgrade=upgraded, say=ui.note)
-    data = print_lock(made)
-    if not path.is_file() or path.read_bytes() != data:
-        write_atomically(path, data, path.parent)
+    _write(path, made)
     if as_json:
         ui.document({"file": FILE_NAME, "packages": len(made.packages), "images": pins_json(pins)})
     else:
         if pins.by_key:
             ui.result(f"{IMAGES_FILE}: {len(pins.by_key)} pinned")
         ui.result(f"{FILE_NAME}: {len(made.packages)} packages for {len(made.requirements)} requirements")
+
+
+def _write(path: Path, lock: Lock) -> None:
+    """Writes the lock, if it is another one; none where there is none and nothing to lock."""
+    there = path.read_bytes() if path.is_file() else None
+    data = print_lock(lock)
+    if there != data and (there is not None or lock.requirements or lock.builds or lock.combinations):
+        write_atomically(path, data, path.parent)
 
 
 def _plan(session: Session) -> Plan:

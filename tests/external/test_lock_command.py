@@ -57,6 +57,7 @@ def test_lock_pins_and_a_second_lock_writes_nothing(project: Project, stand_in: 
     ran = project.run("lock")
     assert ran.code == 0, ran.err
     assert ran.out.startswith("WORKSPACE.lock: 1 pinned\npython.lock: 0 packages")
+    assert not (project.root / "python.lock").exists()  # there is nothing to lock
     assert "its layers are read once" in ran.err
     path = project.root / "WORKSPACE.lock"
     before = path.stat().st_mtime_ns

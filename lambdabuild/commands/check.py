@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 
 import click
 
 from lambdabuild.checking import CheckReport, check_built
 from lambdabuild.commands import options
 from lambdabuild.errors import UserError
+from lambdabuild.oci.conformance import Finding
 from lambdabuild.report import TargetReport
 from lambdabuild.ui import Ui
 
@@ -73,12 +75,20 @@ def _tell(ui: Ui, reports: Sequence[CheckReport], *, verbose: bool) -> int:
 
 
 def _lines(reports: Sequence[CheckReport], *, verbose: bool) -> Iterator[str]:
+    """Yields what is known of each image; checks that say the same share a line."""
     for report in reports:
-        for finding in report.findings:
-            if finding.state == "passed" and not verbose:
-                continue
-            state = click.style(f"{finding.state:<11}", fg=_COLOURS[finding.state])
-            name = f"{report.id.label.short}  {report.id.platform}"
-            yield f"{state}  {name}  {finding.check:<13}  {finding.message}".rstrip()
-            if finding.hint:
-                yield click.style("  hint: ", fg="cyan") + finding.hint
+        told = [each for each in report.findings if verbose or each.state != "passed"]
+        for _, group in groupby(told, _what):
+            same = list(group)
+            status = click.style(f"{same[0].state:<11}", fg=_COLOURS[same[0].state])
+            names = ", ".join(finding.check for finding in same)
+            yield f"{status}  {report.id.label.short}  {report.id.platform}  {names}"
+            if same[0].message:
+                yield f"             {same[0].message}"
+            if same[0].hint:
+                yield click.style("  hint: ", fg="cyan") + same[0].hint
+
+
+def _what(finding: Finding) -> tuple[str, str, str]:
+    """Returns what findings share that are told together; one that passed stands alone."""
+    return (finding.state, finding.message or finding.check, finding.hint)

@@ -1,7 +1,7 @@
 """Settings that all tests share.
 
 LAMBDABUILD_TEST_REQUIRE=all turns a skip for want of a program into a failure.
-HYPOTHESIS_PROFILE=long looks further than CI does.
+HYPOTHESIS_PROFILE=long looks further than CI does, and =brief less far, for a second Python.
 """
 
 from __future__ import annotations
@@ -16,4 +16,5 @@ settings.register_profile(
 settings.register_profile(
     "long", parent=settings.get_profile("default"), derandomize=False, max_examples=2000
 )
+settings.register_profile("brief", parent=settings.get_profile("default"), max_examples=10)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

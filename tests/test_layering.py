@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,13 @@ def room(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports(path: Path) -> Iterator[tuple[str, bool]]:
-    """Yields (imported module, whether at module level) of a file, imports inside functions as well."""
+@cache
+def imports(path: Path) -> tuple[tuple[str, bool], ...]:
+    """Returns (imported module, whether at module level) of a file, imports inside functions as well."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[tuple[str, bool]]:
     tree = ast.parse(path.read_text())
     top = {
         id(node) for node in ast.walk(tree) if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)

@@ -70,6 +70,7 @@ def test_the_versions_that_are_there_are_named(tmp_path: Path) -> None:
         find("3.12.97", *(tmp_path / name for name in ("", "b", "c", "d")), home=tmp_path)
     versions = sorted({"3.9.1", "3.12.99", "3.12.100", VERSION}, key=lambda v: [int(p) for p in v.split(".")])
     assert caught.value.message == (
-        "bytecode for Python 3.12.97 needs that very version on this machine, which has " + ", ".join(versions)
+        "bytecode for Python 3.12.97 needs that very version on this machine, which has "
+        + ", ".join(versions)
     )
     assert caught.value.hint == "install it, e.g. pyenv install 3.12.97, or change `bytecode`"

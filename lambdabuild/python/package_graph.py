@@ -59,6 +59,7 @@ class PackageGraph:
     def __init__(self, project_of: Callable[[str], Project | None]) -> None:
         self._links = PackageLinks(project_of)
         self._own: dict[str, tuple[str, ...]] = {}
+        self._sound: set[Node] = set()
 
     # --- one step ----------------------------------------------------------------
 
@@ -129,7 +130,14 @@ class PackageGraph:
 
     def check(self, roots: Iterable[Node], *, by: str = _ROOT) -> None:
         """Raises CycleError if what `roots` reach, whatever the markers say, has a cycle."""
-        _refuse_cycles(self._reach(roots, self._links.of, by))
+
+        def links_of(node: Node) -> _Links:
+            # What was checked before reaches no cycle, so none goes through it.
+            return () if node in self._sound else self._links.of(node)
+
+        reached = self._reach(roots, links_of, by)
+        _refuse_cycles(reached)
+        self._sound |= reached.keys()
 
     def closure(self, roots: Iterable[Node], environment: Environment | None, *, by: str = _ROOT) -> Closure:
         """Returns everything that `roots` need, each with its package.

@@ -8,12 +8,14 @@ for is noted instead.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from lambdabuild.action import ActionId, ActionOutput, Input
 from lambdabuild.digest import Canonical
 
 if TYPE_CHECKING:  # `packaging` is only for those who have requirements
+    from lambdabuild.python.host import HostPython
     from lambdabuild.python.lock import Lock
     from lambdabuild.python.platforms import Combination
     from lambdabuild.python.selection import LockedWheel, Selector
@@ -149,16 +151,21 @@ def declare_layer(inputs: Mapping[str, Input], bytecode: str, declare: Declare) 
 
 def host_combination() -> Combination:
     """Returns the system that the Python which runs lambdabuild is."""
-    from lambdabuild.python.host import discover
     from lambdabuild.python.platforms import Combination
 
-    host = discover()
+    host = _host()
     return Combination.of(host.version, host.libc, host.platform)
 
 
 def host_identity() -> str:
     """Returns what names the interpreter that runs lambdabuild, for what is built for it alone."""
+    host = _host()
+    return f"cpython {host.version}, {host.libc}, {host.platform}"
+
+
+@cache
+def _host() -> HostPython:
+    """Returns what there is to know of this interpreter: looked at once, and only if it is asked for."""
     from lambdabuild.python.host import discover
 
-    host = discover()
-    return f"cpython {host.version}, {host.libc}, {host.platform}"
+    return discover()

@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from lambdabuild.action import Made, ToolCall
-from lambdabuild.digest import CHUNK, Digest
+from lambdabuild.digest import Digest
 from lambdabuild.oci.layer import Entry, File, write_layer
+from lambdabuild.sources.stable import pieces
 
 BLOB = "layer.tar.gz"
 DESCRIPTOR = "layer.json"
@@ -70,14 +71,7 @@ def file_entries(call: ToolCall) -> Iterator[Entry]:
 def file_entry(place: str, path: Path) -> File:
     """Returns a file on disk as a layer's entry at `place`."""
     status = path.stat()
-    return File(place, status.st_size, bool(status.st_mode & 0o100), partial(pieces, path))
-
-
-def pieces(path: Path) -> Iterator[bytes]:
-    """Yields the bytes of a file."""
-    with open(path, "rb") as file:
-        while piece := file.read(CHUNK):
-            yield piece
+    return File(place, status.st_size, bool(status.st_mode & 0o100), partial(pieces, str(path)))
 
 
 def write(call: ToolCall, entries: Iterable[Entry]) -> Mapping[str, Made]:

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lambdabuild.action import Made, ToolCall
-from lambdabuild.digest import Digest, Hasher
 from lambdabuild.errors import ActionFailed, UserError
 from lambdabuild.oci.layer import write_layer
-from lambdabuild.tools.layer import BLOB, DESCRIPTOR, bytecode, file_entry, pieces
+from lambdabuild.sources.stable import read_node
+from lambdabuild.tools.layer import BLOB, DESCRIPTOR, bytecode, file_entry
 
 LISTING = "files.json"
 _BUILT = "built/"
@@ -42,7 +42,7 @@ class WheelsTool:
             _unpack(call, name, root)
             for path in sorted(p for p in root.rglob("*") if p.is_file()):
                 place = f"{call.params['prefix']}/{path.relative_to(root).as_posix()}"
-                entry = [_shown(name), str(_digest(path))]
+                entry = [_shown(name), str(read_node(str(path)).digest)]
                 check_same(place, listing.setdefault(place, entry), entry)
                 files[place] = path
         files |= bytecode(call, files)
@@ -95,10 +95,3 @@ def _install_built(wheel: Path, project: str, root: Path) -> Path:
             hint="its build backend made it so: see [build-system] in its pyproject.toml",
         ) from None
     return wheel
-
-
-def _digest(path: Path) -> Digest:
-    hasher = Hasher()
-    for piece in pieces(path):
-        hasher.update(piece)
-    return hasher.digest()

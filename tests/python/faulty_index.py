@@ -5,24 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
+from http.server import BaseHTTPRequestHandler
+
+from tests.loopback import Handler, Loopback
 
 JSON = "application/vnd.pypi.simple.v1+json"
 _NOTHING: Mapping[str, object] = {}
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that hang up in the middle are what the tests are about."""
 
 
 def sha256(content: bytes) -> str:
@@ -61,7 +53,7 @@ class Request:
     headers: Mapping[str, str]
 
 
-class FaultyIndex:
+class FaultyIndex(Loopback):
     """Serves `replies` on 127.0.0.1 from entry to exit.
 
     replies:  path -> what to answer, first to last; the last one stays.
@@ -74,39 +66,11 @@ class FaultyIndex:
         self._lock = threading.Lock()
         index = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
+        class Answering(Handler):
             def do_GET(self) -> None:
                 index._answer(self)
 
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self._server = _Server(("127.0.0.1", 0), Handler)
-        scheme = "http"
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            self._server.socket = context.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
-            )
-            scheme = "https"
-        self.host = f"127.0.0.1:{self._server.server_address[1]}"
-        self.url = f"{scheme}://{self.host}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Answering, certificate)
 
     def asked(self, path: str) -> list[Request]:
         return [request for request in self.requests if request.path == path]

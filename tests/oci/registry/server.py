@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import json
-import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Protocol, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that hang up in the middle are what the tests are about."""
+from tests.loopback import Handler, Loopback
 
 
 class _Readable(Protocol):
@@ -85,7 +77,7 @@ def error(status: int, code: str, message: str = "", detail: object = None, **he
     return Reply(status, json.dumps(document).encode(), {"Content-Type": "application/json", **headers})
 
 
-class Server:
+class Server(Loopback):
     """Answers on 127.0.0.1 from entry to exit.
 
     requests: what was asked, in order.
@@ -95,10 +87,7 @@ class Server:
         self.requests: list[Request] = []
         server = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
+        class Answering(Handler):
             def _any(self) -> None:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 request = Request(self.command, self.path, headers, self.rfile)
@@ -113,32 +102,7 @@ class Server:
 
             do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _any
 
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self._server = _Server(("127.0.0.1", 0), Handler)
-        scheme = "http"
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            self._server.socket = context.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
-            )
-            scheme = "https"
-        self.host = f"127.0.0.1:{self._server.server_address[1]}"
-        self.url = f"{scheme}://{self.host}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Answering, certificate)
 
     def asked(self, method: str, part: str = "") -> list[Request]:
         """Returns the requests with a method and a part of a path."""

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 OUT_DIR = "lambdabuild-out"
 
 
+Value: TypeAlias = "str | int | tuple[str, ...]"
+"""What a setting can be; true and false are integers to Python."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One key of one section: its type, its default and what it means."""
+    """One key of one section: its type, that of its default, and what it means.
 
-    default: str | tuple[str, ...]
+    choices: all the values that it can have, or () for any.
+    """
+
+    default: Value
     doc: str
+    choices: tuple[str, ...] = ()
 
 
 SETTINGS: Mapping[str, Mapping[str, Setting]] = {
@@ -63,6 +72,33 @@ SETTINGS: Mapping[str, Mapping[str, Setting]] = {
         "insecure": Setting(
             (), "Registries that are spoken to without TLS: hosts, with a port or for all ports."
         ),
+    },
+    "store": {
+        "remote": Setting(
+            "",
+            "Where results and bytes are shared: s3://bucket/prefix; for builds on CodeBuild that of "
+            "[codebuild] if not given.",
+        ),
+        "upload": Setting(
+            False, "Whether what is built here goes to the remote store; needs the right to write results."
+        ),
+    },
+    "executor": {
+        "default": Setting("local", "Where actions run without --executor.", ("local", "codebuild")),
+    },
+    "codebuild": {
+        "project": Setting("", "The CodeBuild project, as `lambdabuild bootstrap` made it."),
+        "bucket": Setting("", "The S3 bucket of the remote store."),
+        "prefix": Setting("lambdabuild", "What the keys of the remote store begin with."),
+        "account": Setting(
+            "", "The AWS account, twelve digits, that has to own the bucket; any if not given."
+        ),
+        "region": Setting("", "The AWS region; what the AWS CLI is configured for if not given."),
+        "concurrency": Setting(1, "How many builds may be under way at once."),
+        "lambda_project": Setting(
+            "", "The project on Lambda compute, for orders of less than ten minutes; none if not given."
+        ),
+        "prices": Setting("", "A TOML file with other prices than the listed ones: a path in the workspace."),
     },
 }
 

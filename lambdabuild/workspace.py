@@ -14,7 +14,7 @@ from typing import Any
 
 from lambdabuild.errors import Location, UserError, did_you_mean
 from lambdabuild.label import image_name_problem
-from lambdabuild.settings import IMAGE_SETTINGS, OUT_DIR, SETTINGS, Setting
+from lambdabuild.settings import IMAGE_SETTINGS, OUT_DIR, SETTINGS, Setting, Value
 from lambdabuild.toml_file import TomlFile
 
 FILE_NAME = "WORKSPACE.toml"
@@ -48,7 +48,7 @@ class Workspace:
     """
 
     root: Path
-    values: Mapping[str, str | tuple[str, ...]]
+    values: Mapping[str, Value]
     origins: Mapping[str, str]
     images: Mapping[str, ExternalImage] = field(default_factory=dict)
 
@@ -75,6 +75,12 @@ class Workspace:
         """Returns the setting `key` ("section.key") that is a string."""
         value = self.values[key]
         assert isinstance(value, str)
+        return value
+
+    def number(self, key: str) -> int:
+        """Returns the setting `key` ("section.key") that is a number, or true or false."""
+        value = self.values[key]
+        assert isinstance(value, int)
         return value
 
 
@@ -136,7 +142,7 @@ def load_workspace(root: Path, *, configs: Sequence[str] = (), env: Mapping[str,
             )
         layers.append((f"--config {name}", overlays[name]))
     layers.append(("environment", _from_environment(env)))
-    values: dict[str, str | tuple[str, ...]] = {}
+    values: dict[str, Value] = {}
     origins: dict[str, str] = {}
     for section, settings in SETTINGS.items():
         for key, setting in settings.items():
@@ -229,16 +235,29 @@ def _check_image(name: str, table: Mapping[str, Any], file: TomlFile, path: tupl
 
 
 def _check_type(name: str, value: object, setting: Setting, at: Location) -> None:
-    if isinstance(setting.default, str):
-        if not isinstance(value, str):
-            raise UserError(f"{name} must be a string, not {value!r}", at=at)
-    elif not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise UserError(f"{name} must be a list of strings, not {value!r}", at=at)
+    kind = type(setting.default)
+    if kind is tuple:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise UserError(f"{name} must be a list of strings, not {value!r}", at=at)
+    elif type(value) is not kind:
+        raise UserError(f"{name} must be {_KINDS[kind]}, not {value!r}", at=at)
+
+
+_KINDS: Mapping[type, str] = {str: "a string", int: "a number", bool: "true or false"}
 
 
 def _check_value(section: str, key: str, value: Any, at: Location) -> None:
     if (section, key) == ("workspace", "platforms") and not resolve_platforms(value, at=at):
         raise UserError("no platform to build for", at=at, hint=f"there are {', '.join(PLATFORMS)} and host")
+    choices = SETTINGS[section][key].choices
+    if choices and value not in choices:
+        raise UserError(
+            f"{section}.{key} cannot be {value!r}",
+            at=at,
+            hint=did_you_mean(value, choices) or f"it is one of {', '.join(choices)}",
+        )
+    if type(value) is int and value < 1:
+        raise UserError(f"{section}.{key} must be 1 or more, not {value}", at=at)
 
 
 def _from_environment(env: Mapping[str, str]) -> Mapping[str, Mapping[str, Any]]:
@@ -252,9 +271,20 @@ def _from_environment(env: Mapping[str, str]) -> Mapping[str, Mapping[str, Any]]
             variable = f"LAMBDABUILD_{section}_{key}".upper()
             text = env.get(variable)
             if text is not None:
-                separator = ";" if ";" in text else ","
-                many = [item.strip() for item in text.split(separator) if item.strip()]
-                value = text if isinstance(setting.default, str) else many
+                value = _parsed(text, setting)
+                _check_type(variable, value, setting, Location(variable))
                 _check_value(section, key, value, Location(variable))
                 found.setdefault(section, {})[key] = value
     return found
+
+
+def _parsed(text: str, setting: Setting) -> object:
+    """Returns the value that a variable's text means, or the text where it means none of that type."""
+    if isinstance(setting.default, tuple):
+        separator = ";" if ";" in text else ","
+        return [item.strip() for item in text.split(separator) if item.strip()]
+    if isinstance(setting.default, bool):
+        return {"true": True, "false": False}.get(text, text)
+    if isinstance(setting.default, int) and text.isascii() and text.isdecimal():
+        return int(text)
+    return text

@@ -161,8 +161,18 @@ def test_lists_in_the_environment_are_separated_by_commas() -> None:
     [
         ("[worspace]", "1:2", "unknown section [worspace]", "did you mean 'workspace'?"),
         ("\n[confg.x]", "2:2", "unknown section [confg]", "did you mean 'config'?"),
-        ("[zzz]", "1:2", "unknown section [zzz]", "there are workspace, python, images, registry, config"),
-        ("zzz = 1", "1:1", "unknown section [zzz]", "there are workspace, python, images, registry, config"),
+        (
+            "[zzz]",
+            "1:2",
+            "unknown section [zzz]",
+            "there are workspace, python, images, registry, store, executor, codebuild, config",
+        ),
+        (
+            "zzz = 1",
+            "1:1",
+            "unknown section [zzz]",
+            "there are workspace, python, images, registry, store, executor, codebuild, config",
+        ),
         ("[workspace]\nnam = ''", "2:1", "unknown key 'nam' in [workspace]", "did you mean 'name'?"),
         ("[workspace]\n  'nam' = ''", "2:3", "unknown key 'nam' in [workspace]", "did you mean 'name'?"),
         ("[workspace]\nx = 1", "2:1", "unknown key 'x' in [workspace]", "there are name, platforms, ignore"),
@@ -222,7 +232,7 @@ def test_what_is_not_understood_is_refused_with_its_place(
             "[config.ci.config]",
             "1:12",
             "unknown section [config.ci.config]",
-            "there are workspace, python, images, registry",
+            "there are workspace, python, images, registry, store, executor, codebuild",
         ),
         ("[config.ci]\nworkspace = 3", "2:1", "config.ci.workspace must be a table, not 3", ""),
         (
@@ -332,3 +342,46 @@ def test_without_a_workspace_the_error_says_how_to_make_one() -> None:
     with pytest.raises(UserError, match="or above it") as caught:
         find_root(Path("/"))
     assert "echo" in (caught.value.hint or "")
+
+
+# --- numbers, truths and choices ---------------------------------------------
+
+
+def test_settings_that_are_numbers_and_truths_are_read_from_file_and_environment() -> None:
+    text = "[codebuild]\nconcurrency = 4\n[store]\nupload = true\n"
+    workspace = load(text)
+    assert workspace.number("codebuild.concurrency") == 4
+    assert workspace.number("store.upload") is True
+    env = {"LAMBDABUILD_CODEBUILD_CONCURRENCY": "2", "LAMBDABUILD_STORE_UPLOAD": "false"}
+    over = load(text, env=env)
+    assert over.number("codebuild.concurrency") == 2
+    assert over.number("store.upload") is False
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        (
+            '[codebuild]\nconcurrency = "4"',
+            "codebuild.concurrency must be a number, not '4'",
+            "",
+        ),
+        ("[codebuild]\nconcurrency = true", "codebuild.concurrency must be a number, not True", ""),
+        ("[codebuild]\nconcurrency = 0", "codebuild.concurrency must be 1 or more, not 0", ""),
+        ("[store]\nupload = 1", "store.upload must be true or false, not 1", ""),
+        (
+            '[executor]\ndefault = "codebild"',
+            "executor.default cannot be 'codebild'",
+            "did you mean 'codebuild'?",
+        ),
+    ],
+)
+def test_numbers_truths_and_choices_are_checked(text: str, message: str, hint: str | None) -> None:
+    assert refused(text) == ("WORKSPACE.toml:2:1", message, hint)
+
+
+def test_a_variable_that_is_no_number_names_itself() -> None:
+    with pytest.raises(UserError) as caught:
+        load("", env={"LAMBDABUILD_CODEBUILD_CONCURRENCY": "many"})
+    assert str(caught.value.at) == "LAMBDABUILD_CODEBUILD_CONCURRENCY"
+    assert caught.value.message == "LAMBDABUILD_CODEBUILD_CONCURRENCY must be a number, not 'many'"

@@ -9,7 +9,7 @@ import click
 
 from lambdabuild import __version__
 from lambdabuild.commands import options
-from lambdabuild.settings import SETTINGS
+from lambdabuild.settings import SETTINGS, Value
 from lambdabuild.ui import Ui, table
 from lambdabuild.workspace import host_machine_platform
 
@@ -49,11 +49,13 @@ def command(ui: Ui, directory: str, configs: tuple[str, ...], as_json: bool) -> 
         ui.result(line)
 
 
-def _shown(value: str | tuple[str, ...]) -> str:
+def _shown(value: Value) -> str:
     value = _without_secrets(value)
-    return value if isinstance(value, str) else ", ".join(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
-def _without_secrets(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+def _without_secrets(value: Value) -> Value:
     """Returns the value of a setting without the password of a URL."""
     return re.sub(r"(?<=://)[^/@\s]*@", "…@", value) if isinstance(value, str) else value

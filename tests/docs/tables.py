@@ -8,7 +8,7 @@ from pathlib import Path
 from lambdabuild.errors import Location
 from lambdabuild.rule import COMMON_ATTRS, Attr, Rule
 from lambdabuild.rulebook import Rulebook
-from lambdabuild.settings import SETTINGS, Setting
+from lambdabuild.settings import SETTINGS, Setting, Value
 from lambdabuild.sources import WorkingTree
 from lambdabuild.starlark import guard, interpreter, isolate
 from lambdabuild.tools import KINDS
@@ -74,10 +74,16 @@ def _settings() -> str:
 
 
 def _kind(setting: Setting) -> str:
-    return "string" if isinstance(setting.default, str) else "list of strings"
+    if setting.choices:
+        return " or ".join(f'`"{choice}"`' for choice in setting.choices)
+    return {str: "string", tuple: "list of strings", int: "number", bool: "true or false"}[
+        type(setting.default)
+    ]
 
 
-def _shown(default: str | tuple[str, ...]) -> str:
+def _shown(default: Value) -> str:
+    if isinstance(default, int):
+        return f"`{str(default).lower()}`"
     values = (default,) if isinstance(default, str) else default
     return ", ".join(f'`"{value}"`' for value in values if value)
 

@@ -28,7 +28,7 @@ from lambdabuild.action import (
 from lambdabuild.digest import Canonical, Key, encode
 from lambdabuild.errors import LambdaBuildError
 from lambdabuild.plan import Plan, Step, parse_result, results_of
-from lambdabuild.store import ActionCache, ContentStore
+from lambdabuild.store import Stores
 from lambdabuild.tree import FileNode, directory_of
 
 
@@ -93,29 +93,32 @@ def _report(done: _Done, key: Key, future: Future[None]) -> None:
 
 
 class Builder:
-    """Runs the dirty steps of a plan, dependencies first, at most `jobs` at once."""
+    """Runs the dirty steps of a plan, dependencies first, at most `jobs` at once.
+
+    here: whether an action is to run here; what depends on dirty ones that are not, waits in vain.
+    """
 
     def __init__(
         self,
         plan: Plan,
         *,
         executor: Executor,
-        cache: ActionCache,
-        store: ContentStore,
+        stores_of: Callable[[Action], Stores],
         key_of: Callable[[ActionId], Key],
         deep_document: Callable[[Action], Mapping[str, Canonical]],
         node_of: Callable[[SourceFile | HostFile], FileNode],
         tool_version: Callable[[str], int],
+        here: Callable[[Action], bool] = lambda action: True,
         on_event: Callable[[Event], None] = lambda event: None,
     ) -> None:
         self._plan = plan
         self._executor = executor
-        self._cache = cache
-        self._store = store
+        self._stores_of = stores_of
         self._key_of = key_of
         self._deep_document = deep_document
         self._node_of = node_of
         self._tool_version = tool_version
+        self._here = here
         self._on_event = on_event
         self._results = results_of(plan.steps)
         self._ran: set[Key] = set()
@@ -127,9 +130,10 @@ class Builder:
 
         Without `keep_going` nothing new is begun after a failure.
         """
-        dirty = self._plan.dirty
+        everything = self._plan.dirty
+        dirty = {key: step for key, step in everything.items() if self._here(step.action)}
         self._on_event(Planned(len(dirty), len(self._plan.steps)))
-        waits = {key: {below for below in step.below if below in dirty} for key, step in dirty.items()}
+        waits = {key: step.below & everything.keys() for key, step in dirty.items()}
         above: dict[Key, list[Key]] = {}
         for key, below in waits.items():
             for other in below:
@@ -189,7 +193,7 @@ class Builder:
 
     def _run(self, step: Step) -> None:
         """Gives one step its result: adopts an equal one, or executes the action."""
-        action = step.action
+        action, cache = step.action, self._stores_of(step.action).cache
         inputs = {path: self._input(source) for path, source in action.inputs.items()}
         key = ActionKey(
             tool=action.tool,
@@ -210,19 +214,20 @@ class Builder:
             result = self._executor.execute(ready, self._check)
             # What exists wins: another process may have been first.
             result = self._existing(key.key(), action) or result
-            self._cache.record(key.key(), result.to_json(), encode(key.document()))
-        self._cache.record(step.key, result.to_json(), encode(self._deep_document(action)))
+            cache.record(key.key(), result.to_json(), encode(key.document()))
+        cache.record(step.key, result.to_json(), encode(self._deep_document(action)))
         self._results[step.key] = result
         if ran:
             self._ran.add(step.key)
         self._on_event(Finished(action, result, ran))
 
     def _existing(self, key: Key, action: Action) -> ActionResult | None:
-        found = self._cache.lookup([key]).get(key)
+        cache, store = self._stores_of(action)
+        found = cache.lookup([key]).get(key)
         if found is None:
             return None
         result = parse_result(found, action.outputs)
-        missing = self._store.missing(result.outputs[name].digest for name in action.outputs)
+        missing = store.missing(result.outputs[name].digest for name in action.outputs)
         return None if missing else result
 
     def _input(self, source: SourceFile | HostFile | ActionOutput) -> FileNode:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from lambdabuild.action import Action, ActionId, ActionOutput, ActionResult
 from lambdabuild.digest import Key
 from lambdabuild.errors import ExternalError
-from lambdabuild.store import ActionCache, ContentStore
+from lambdabuild.store import ContentStore, Stores
 
 
 @dataclass(slots=True)
@@ -35,20 +35,21 @@ class Step:
 
 
 class Plan:
-    """The steps of one build, by deep key. `dirty` are those that have to run."""
+    """The steps of one build, by deep key. `dirty` are those that have to run.
+
+    stores_of: where results of an action are looked for.
+    """
 
     def __init__(
         self,
         action_of: Callable[[ActionId], Action],
         key_of: Callable[[ActionId], Key],
-        cache: ActionCache,
-        store: ContentStore,
+        stores_of: Callable[[Action], Stores],
     ) -> None:
         self.steps: dict[Key, Step] = {}
         self._action_of = action_of
         self._key_of = key_of
-        self._cache = cache
-        self._store = store
+        self._stores_of = stores_of
 
     @property
     def dirty(self) -> dict[Key, Step]:
@@ -83,22 +84,32 @@ class Plan:
 
     def _judge(self, frontier: list[Key]) -> None:
         """Decides for each step of `frontier` whether it has to run."""
-        unknown = [key for key in frontier if self.steps[key].result is None and not self.steps[key].reason]
-        found = self._cache.lookup(unknown)
-        for key in unknown:
+        places: dict[Stores, list[Step]] = {}
+        for key in frontier:
             step = self.steps[key]
-            step.result = parse_result(found[key], step.action.outputs) if key in found else None
-            if step.result is None:
-                step.reason = "no result is known for its inputs"
-        held = [self.steps[key] for key in frontier if not self.steps[key].reason]
-        missing = self._store.missing(
-            {s.result.outputs[n].digest for s in held if s.result for n in s.needed}
-        )
-        for step in held:
-            assert step.result is not None
-            if any(step.result.outputs[name].digest in missing for name in step.needed):
-                step.result = None
-                step.reason = "an output of its known result is gone from the store"
+            if not step.reason:
+                places.setdefault(self._stores_of(step.action), []).append(step)
+        for (cache, store), steps in places.items():
+            unknown = [step for step in steps if step.result is None]
+            found = cache.lookup([step.key for step in unknown])
+            for step in unknown:
+                if step.key in found:
+                    step.result = parse_result(found[step.key], step.action.outputs)
+                else:
+                    step.reason = "no result is known for its inputs"
+            _check_held([step for step in steps if step.result], store)
+
+
+def _check_held(steps: Iterable[Step], store: ContentStore) -> None:
+    """Forgets the results of those `steps` of which a needed output is gone."""
+    wanted = [
+        (step, step.result.outputs[name].digest) for step in steps if step.result for name in step.needed
+    ]
+    missing = store.missing({digest for _, digest in wanted})
+    for step, digest in wanted:
+        if digest in missing:
+            step.result = None
+            step.reason = "an output of its known result is gone from the store"
 
 
 def parse_result(data: bytes, outputs: Iterable[str]) -> ActionResult:

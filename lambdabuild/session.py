@@ -27,6 +27,7 @@ from lambdabuild.outputs import BuiltImage, generated, prepare, write_files, wri
 from lambdabuild.plan import Plan, parse_result
 from lambdabuild.report import BUILT, CACHED, FAILED, SKIPPED, BuildReport, TargetReport
 from lambdabuild.sources import WorkingTree
+from lambdabuild.store import Stores
 from lambdabuild.store.local import LocalActionCache, LocalStore
 from lambdabuild.tools import all_tools, tool_version
 from lambdabuild.tools.pull import PullTool
@@ -132,7 +133,8 @@ class Session:
         targets = [evaluation.graph.targets[root] for root in evaluation.roots]
         usable = [target for target in targets if target.id not in keys.failures]
         self._directories = output_directories(usable)
-        plan = Plan(evaluation.graph.action, keys.deep_key, self.cache, self.store)
+        stores = Stores(self.cache, self.store)
+        plan = Plan(evaluation.graph.action, keys.deep_key, lambda action: stores)
         self._left_out = {} if full else self._absent_layers(usable, evaluation.graph, keys)
         plan.want(output for target in usable for output in wanted(target, self._left_out))
         tools = all_tools(
@@ -145,8 +147,7 @@ class Session:
             executor=LocalExecutor(
                 tools, self.store, self.inputs.contents, self.store.scratch, keep_failed=keep_failed
             ),
-            cache=self.cache,
-            store=self.store,
+            stores_of=lambda action: stores,
             key_of=keys.deep_key,
             deep_document=keys.deep_document,
             node_of=self.inputs.node,

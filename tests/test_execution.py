@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ from lambdabuild.errors import ActionFailed
 from lambdabuild.execution import Builder, Event, Failed, Finished, Outcome, Planned, Started
 from lambdabuild.label import Label
 from lambdabuild.plan import Plan
+from lambdabuild.store import Stores
 from lambdabuild.store.local import LocalActionCache, LocalStore
 from lambdabuild.tree import FileNode
 
@@ -54,6 +55,7 @@ class World:
         self, directory: Path, actions: Mapping[str, list[str]], texts: Mapping[str, str] | None = None
     ) -> None:
         self.store, self.cache = LocalStore(directory), LocalActionCache(directory)
+        self.stores = Stores(self.cache, self.store)
         self.executor = Recorder(self.store)
         self.events: list[Event] = []
         self.actions: dict[ActionId, Action] = {}
@@ -83,16 +85,18 @@ class World:
     def key(self, id_: ActionId) -> Key:
         return key_of("deep", self.document(self.actions[id_]))
 
-    def build(self, *names: str, jobs: int = 4, keep_going: bool = False) -> Outcome:
-        plan = Plan(self.actions.__getitem__, self.key, self.cache, self.store)
+    def build(
+        self, *names: str, jobs: int = 4, keep_going: bool = False, elsewhere: Collection[str] = ()
+    ) -> Outcome:
+        plan = Plan(self.actions.__getitem__, self.key, lambda action: self.stores)
         plan.want(ActionOutput(self.id(name), "out") for name in names)
         self.executor.ran.clear()
         self.events.clear()
         builder = Builder(
             plan,
             executor=self.executor,
-            cache=self.cache,
-            store=self.store,
+            stores_of=lambda action: self.stores,
+            here=lambda action: action not in [self.actions[self.id(name)] for name in elsewhere],
             key_of=self.key,
             deep_document=self.document,
             node_of=self.node,
@@ -188,6 +192,14 @@ def test_keep_going_runs_all_that_does_not_stand_on_the_failure(tmp_path: Path) 
     assert sorted(world.executor.ran) == ["above", "bad", "good"]
     assert world.key(world.id("above")) in outcome.results
     assert world.key(world.id("after")) not in outcome.results
+
+
+def test_what_runs_elsewhere_is_left_with_all_that_stands_on_it(tmp_path: Path) -> None:
+    world = World(tmp_path, DIAMOND)
+    outcome = world.build("top", keep_going=True, elsewhere=["left"])
+    assert sorted(world.executor.ran) == ["bottom", "right"]
+    assert not outcome.failures
+    assert world.key(world.id("top")) not in outcome.results
 
 
 def test_a_failed_action_leaves_no_result(tmp_path: Path) -> None:

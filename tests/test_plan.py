@@ -13,6 +13,8 @@ from lambdabuild.digest import Key
 from lambdabuild.label import parse_label
 from lambdabuild.plan import Plan
 from lambdabuild.session import Session, wanted
+from lambdabuild.store import Stores
+from lambdabuild.store.local import LocalActionCache, LocalStore
 from tests.project import Project
 
 FILES = {
@@ -35,7 +37,8 @@ def planned(project: Project, name: str) -> tuple[Plan, Session]:
     session = project.session()
     evaluation = session.evaluate(project.question(f"//:{name}"))
     keys = session.keys(evaluation)
-    plan = Plan(evaluation.graph.action, keys.deep_key, session.cache, session.store)
+    stores = Stores(session.cache, session.store)
+    plan = Plan(evaluation.graph.action, keys.deep_key, lambda action: stores)
     plan.want(wanted(evaluation.graph.targets[ConfiguredLabel(parse_label(f"//:{name}"), "linux/amd64")]))
     return plan, session
 
@@ -116,7 +119,8 @@ def test_lookups_go_level_by_level_in_one_batch_each(project: Project) -> None:
 
         record = cache.record
 
-    plan = Plan(evaluation.graph.action, keys.deep_key, Counting(), session.store)
+    stores = Stores(Counting(), session.store)
+    plan = Plan(evaluation.graph.action, keys.deep_key, lambda action: stores)
     plan.want([output for root in evaluation.roots for output in wanted(evaluation.graph.targets[root])])
     # The image, its layer and the base's layer are asked for at once; the base's own image is one level down.
     assert asked == [3, 1]
@@ -128,3 +132,20 @@ def test_wanted_outputs_are_the_parts_of_the_layout(project: Project) -> None:
     names = [output.name for output in wanted(target)]
     assert sorted(names) == sorted(["manifest.json", "config.json"] + ["layer.tar.gz", "layer.json"] * 2)
     assert all(isinstance(output, ActionOutput) for output in wanted(target))
+
+
+def test_each_action_is_judged_by_the_stores_it_belongs_to(project: Project, tmp_path: Path) -> None:
+    project.build()
+    session = project.session()
+    evaluation = session.evaluate(project.question("//:image"))
+    keys = session.keys(evaluation)
+    here = Stores(session.cache, session.store)
+    elsewhere = Stores(LocalActionCache(tmp_path / "other"), LocalStore(tmp_path / "other"))
+    plan = Plan(
+        evaluation.graph.action, keys.deep_key, lambda action: elsewhere if action.tool == "layer" else here
+    )
+    plan.want(output for root in evaluation.roots for output in wanted(evaluation.graph.targets[root]))
+    assert sorted(f"{step.action.tool} {step.action.id.label}" for step in plan.dirty.values()) == [
+        "layer //:base",
+        "layer //:image",
+    ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from lambdabuild.digest import Digest, Key
 
@@ -44,3 +44,10 @@ class ActionCache(Protocol):
     def record(self, key: Key, result: bytes, document: bytes) -> None:
         """Keeps `result` under `key`, with the document that the key is the hash of."""
         ...
+
+
+class Stores(NamedTuple):
+    """Where the results of some actions are kept, and their bytes."""
+
+    cache: ActionCache
+    store: ContentStore

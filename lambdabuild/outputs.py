@@ -23,7 +23,8 @@ from lambdabuild.oci.layer import Layer
 from lambdabuild.oci.layout import LayoutEntry, absent_layers, layout_is, write_layout
 from lambdabuild.output_paths import LAYOUT_PARTS, LISTING
 from lambdabuild.settings import OUT_DIR
-from lambdabuild.store.local import LocalStore, disk_errors, remove_tree, write_atomically
+from lambdabuild.store import BlobFiles
+from lambdabuild.store.local import disk_errors, remove_tree, write_atomically
 from lambdabuild.tree import FileNode
 
 _ELSEWHERE = "or build in a checkout that you can write to"
@@ -36,7 +37,7 @@ class BuiltImage:
     """
 
     def __init__(
-        self, store: LocalStore, manifest: Digest, config: Digest, layers: Sequence[tuple[Digest, Digest]]
+        self, store: BlobFiles, manifest: Digest, config: Digest, layers: Sequence[tuple[Digest, Digest]]
     ) -> None:
         self.image = Image.parse(_read(store, manifest), _read(store, config))
         self.layers: Mapping[OciDigest, Digest] = {
@@ -61,16 +62,19 @@ def prepare(root: Path) -> None:
 def write_images(
     directory: Path,
     images: Sequence[tuple[str, BuiltImage]],
-    store: LocalStore,
+    store: BlobFiles,
     left_out: Collection[OciDigest] = (),
+    far: Collection[Digest] = (),
 ) -> tuple[OciDigest, ...]:
     """Makes `directory` the layout of `images`, each with its name within it; returns the layers it lacks.
 
     left_out: layers that need not be there. They stay where they are, though.
+    far:      blobs that are not on this machine: their layers need not be there either.
     """
     entries = [LayoutEntry(built.image, name) for name, built in images]
-    blobs = {digest: blob for _, built in images for digest, blob in built.layers.items()}
-    left_out = {*left_out} - blobs.keys()
+    layers = {digest: blob for _, built in images for digest, blob in built.layers.items()}
+    blobs = {digest: blob for digest, blob in layers.items() if blob not in far}
+    left_out = {*left_out, *layers} - blobs.keys()
 
     def place(digest: OciDigest, path: Path) -> None:
         if digest in left_out:
@@ -89,7 +93,7 @@ def write_images(
         return absent_layers(directory, entries) if left_out else ()
 
 
-def write_files(directory: Path, files: Mapping[str, FileNode], store: LocalStore) -> None:
+def write_files(directory: Path, files: Mapping[str, FileNode], store: BlobFiles) -> None:
     """Puts generated files at their paths below `directory`, and removes those of an earlier build."""
     with disk_errors(directory, _ELSEWHERE):
         for part in LAYOUT_PARTS if (directory / "oci-layout").exists() else ():
@@ -137,5 +141,5 @@ def link_or_copy(blob: Path, target: Path) -> None:
         target.chmod(0o444)
 
 
-def _read(store: LocalStore, digest: Digest) -> bytes:
+def _read(store: BlobFiles, digest: Digest) -> bytes:
     return b"".join(store.pieces(digest))

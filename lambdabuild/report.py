@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambdabuild.configured import ConfiguredLabel
 from lambdabuild.digest import Key
-from lambdabuild.errors import LambdaBuildError
+from lambdabuild.errors import ActionFailed, ExternalError, LambdaBuildError, Location, UserError
 from lambdabuild.keys import tag_of
 from lambdabuild.oci.digest import OciDigest
 from lambdabuild.outputs import BuiltImage
 
-BUILT, CACHED, FAILED, SKIPPED = "built", "cached", "failed", "skipped"
+if TYPE_CHECKING:
+    from lambdabuild.explain.current import StepReason
+
+BUILT, CACHED, FAILED, SKIPPED, STARTED = "built", "cached", "failed", "skipped", "started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +24,12 @@ class TargetReport:
     """What became of one requested target.
 
     status:  "built" when an action of its own ran, "cached" when none had to,
-             "failed", or "skipped" when the build stopped before it.
+             "failed", "skipped" when the build stopped before it, or "started"
+             when it goes on elsewhere and nobody waits for it.
     seconds: what its own actions that ran took, added up.
     output:  workspace-relative directory with what was made, or None for nothing.
     notes:   what a user should know of it although nothing is wrong.
-    absent_layers: of its external base, those that `output` lacks: nobody needed their bytes yet.
+    absent_layers: those that `output` lacks: nobody here needed their bytes yet.
     """
 
     id: ConfiguredLabel
@@ -58,14 +62,21 @@ class TargetReport:
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """What became of a build. `failures` are errors that belong to no configured target."""
+    """What became of a build.
+
+    failures: errors that belong to no configured target.
+    remote:   what was asked of AWS for it, as scripts read it; None if nothing was.
+    steps:    why each step that had to run had to, where that was asked.
+    """
 
     targets: tuple[TargetReport, ...]
     failures: tuple[tuple[str, LambdaBuildError], ...]
+    remote: Mapping[str, Any] | None = None
+    steps: Sequence[StepReason] | None = None
 
     def counts(self) -> Mapping[str, int]:
         """Returns how many targets ended in which way; failures that have no target count as well."""
-        counts = dict.fromkeys((BUILT, CACHED, FAILED, SKIPPED), 0)
+        counts = dict.fromkeys((BUILT, CACHED, FAILED, SKIPPED, STARTED), 0)
         for report in self.targets:
             counts[report.status] += 1
         counts[FAILED] += len(self.failures)
@@ -79,11 +90,16 @@ class BuildReport:
         return tuple({(error.message, error.at): error for error in found}.values())
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        found: dict[str, Any] = {
             "targets": [report.to_json() for report in self.targets],
             "failures": [{"name": name, "error": error_json(error)} for name, error in self.failures],
             "counts": dict(self.counts()),
         }
+        if self.remote:
+            found["remote"] = dict(self.remote)
+        if self.steps is not None:
+            found["steps"] = [step.to_json() for step in self.steps]
+        return found
 
 
 def error_json(error: LambdaBuildError) -> dict[str, Any]:
@@ -95,3 +111,28 @@ def error_json(error: LambdaBuildError) -> dict[str, Any]:
         "details": list(error.details),
         "exit_code": error.exit_code,
     }
+
+
+_KINDS: Mapping[object, type[LambdaBuildError]] = {1: ActionFailed, 2: UserError}
+
+
+def error_from_json(document: Mapping[str, Any]) -> LambdaBuildError:
+    """Returns the error that `error_json` wrote, perhaps elsewhere: control characters are escaped.
+
+    Raises KeyError or TypeError for a document without a message, or of another shape.
+    """
+    kind = _KINDS.get(document.get("exit_code"), ExternalError)
+    at, hint, details = document.get("at"), document.get("hint"), document.get("details", [])
+    if not isinstance(details, list):
+        raise TypeError("details that are no list")
+    return kind(
+        printable(str(document["message"])),
+        at=Location(printable(str(at))) if at else None,
+        hint=printable(str(hint)) if hint else None,
+        details=tuple(printable(str(line)) for line in details),
+    )
+
+
+def printable(text: str) -> str:
+    """Returns `text` with its control characters escaped, fit for a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

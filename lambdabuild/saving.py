@@ -17,7 +17,8 @@ from lambdabuild.outputs import BuiltImage, link_or_copy
 from lambdabuild.running.docker import Docker
 from lambdabuild.running.docker_images import put_image
 from lambdabuild.running.runner import RunnableImage
-from lambdabuild.store.local import LocalStore, disk_errors
+from lambdabuild.store import BlobFiles
+from lambdabuild.store.local import disk_errors
 
 OCI, DOCKER_ARCHIVE = "oci", "docker-archive"
 FORMATS: Final = (OCI, DOCKER_ARCHIVE)
@@ -54,7 +55,7 @@ def parse_output(text: str, directory: Path) -> Output:
     return output
 
 
-def save(built: BuiltImage, name: str, tag: str, output: Output, store: LocalStore) -> None:
+def save(built: BuiltImage, name: str, tag: str, output: Output, store: BlobFiles) -> None:
     """Writes an image whose layers the store holds. Raises ExternalError; a failure leaves no archive.
 
     name, tag: what readers may call it: "repository:tag" in an archive, the tag in a layout.
@@ -80,14 +81,14 @@ def check_daemon() -> None:
         )
 
 
-def load(built: BuiltImage, name: str, tags: Iterable[str], store: LocalStore) -> None:
+def load(built: BuiltImage, name: str, tags: Iterable[str], store: BlobFiles) -> None:
     """Puts an image whose layers the store holds into the Docker daemon; raises ExternalError."""
     image = _runnable(built, store)
     for tag in tags:
         put_image(image, f"{name}:{tag}")
 
 
-def _runnable(built: BuiltImage, store: LocalStore) -> RunnableImage:
+def _runnable(built: BuiltImage, store: BlobFiles) -> RunnableImage:
     def blob(digest: OciDigest) -> Path:
         return store.verified(built.layers[digest])
 

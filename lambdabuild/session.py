@@ -5,27 +5,29 @@ Knows neither terminal nor environment: what it needs of them is handed in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lambdabuild.action import ActionId, ActionOutput
-from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel, ConfiguredTarget
-from lambdabuild.digest import Digest, Key
-from lambdabuild.errors import LambdaBuildError
+from lambdabuild.action import Action
+from lambdabuild.building import Build
+from lambdabuild.configured import ConfiguredGraph, ConfiguredTarget
+from lambdabuild.digest import Key
 from lambdabuild.evaluation import Evaluation, Question, Say, evaluate, platforms_of_images, read_pins
-from lambdabuild.execution import Builder, Event, Outcome
+from lambdabuild.execution import Event
 from lambdabuild.executors.local import LocalExecutor
+from lambdabuild.explain.history import LocalHistory
 from lambdabuild.external.registries import PinnedLayers, Registries
 from lambdabuild.inputs import InputFiles
-from lambdabuild.keys import KeyTable, tag_of
-from lambdabuild.oci.digest import OciDigest, parse_oci_digest
+from lambdabuild.keys import KeyTable
 from lambdabuild.output_paths import output_directories
-from lambdabuild.outputs import BuiltImage, generated, prepare, write_files, write_images
-from lambdabuild.plan import Plan, parse_result
-from lambdabuild.report import BUILT, CACHED, FAILED, SKIPPED, BuildReport, TargetReport
+from lambdabuild.outputs import prepare
+from lambdabuild.plan import Plan
+from lambdabuild.publishing import Recorder
+from lambdabuild.report import BUILT, CACHED, BuildReport
+from lambdabuild.reporting import Reporter, wanted
 from lambdabuild.sources import WorkingTree
 from lambdabuild.store import Stores
 from lambdabuild.store.local import LocalActionCache, LocalStore
@@ -34,8 +36,12 @@ from lambdabuild.tools.pull import PullTool
 from lambdabuild.workspace import Workspace
 
 if TYPE_CHECKING:
+    from lambdabuild.explain.current import StepReason, StepReasons
     from lambdabuild.oci.registry.client import Client
     from lambdabuild.python.index import Index
+    from lambdabuild.remote.services import SharedStore
+    from lambdabuild.remote.working import RemoteWishes, RemoteWork
+    from lambdabuild.store.layered import LayeredStore
 
 
 class Session:
@@ -44,6 +50,7 @@ class Session:
     cache_dir: where the local content store and action cache live.
     index:     gives the package index; asked only when it is needed.
     client:    gives what speaks to registries, likewise.
+    on_reasons: gets why each step of a build has to run; without, nobody finds out what has changed.
     """
 
     def __init__(
@@ -54,14 +61,14 @@ class Session:
         index: Callable[[], Index],
         client: Callable[[], Client],
         say: Say = lambda text, at: None,
+        on_reasons: Callable[[Sequence[StepReason]], None] | None = None,
     ) -> None:
         self.workspace = workspace
         self.cache_dir = cache_dir
         self._index = index
         self._client = client
         self._say = say
-        self._directories: Mapping[ConfiguredLabel, str] = {}
-        self._left_out: Mapping[ActionId, OciDigest] = {}
+        self._on_reasons = on_reasons
         self._tree = WorkingTree(workspace.root, workspace.ignore)
 
     @cached_property
@@ -75,8 +82,31 @@ class Session:
         return LocalActionCache(self.cache_dir)
 
     @cached_property
+    def shared(self) -> SharedStore | None:
+        """The remote store, or None if there is none; raises UserError for settings that cannot be right."""
+        if not (self.workspace.text("store.remote") or self.workspace.text("codebuild.bucket")):
+            return None
+        from lambdabuild.remote.services import place_of, shared_store  # for those who share
+
+        return shared_store(self.workspace, place_of(self.workspace), self.cache_dir)
+
+    @cached_property
+    def files(self) -> LocalStore | LayeredStore:
+        """The content store with the remote one behind it, if there is one."""
+        if self.shared is None:
+            return self.store
+        from lambdabuild.store.layered import LayeredStore
+
+        return LayeredStore(self.store, self.shared.store)
+
+    @cached_property
+    def history(self) -> LocalHistory:
+        """What targets were when they were built here."""
+        return LocalHistory(self.cache_dir, self.workspace.name)
+
+    @cached_property
     def inputs(self) -> InputFiles:
-        return InputFiles(self._tree, lambda: self.store)
+        return InputFiles(self._tree, lambda: self.files)
 
     @cached_property
     def index(self) -> Index:
@@ -119,6 +149,7 @@ class Session:
         keep_failed: bool = False,
         full: bool = False,
         on_event: Callable[[Event], None] = lambda event: None,
+        remote: RemoteWishes | None = None,
     ) -> BuildReport:
         """Builds the roots of `evaluation`, and puts outputs in place.
 
@@ -128,140 +159,108 @@ class Session:
         keep_failed: leave the directories of failed actions where they are.
         full:        fetch the layers of external bases. Without, those that are held
                      here are used, and the others left out of image layouts.
+        remote:      build on CodeBuild what may leave this machine.
         """
         keys = self.keys(evaluation, keep_going=keep_going)
         targets = [evaluation.graph.targets[root] for root in evaluation.roots]
         usable = [target for target in targets if target.id not in keys.failures]
-        self._directories = output_directories(usable)
-        stores = Stores(self.cache, self.store)
-        plan = Plan(evaluation.graph.action, keys.deep_key, lambda action: stores)
-        self._left_out = {} if full else self._absent_layers(usable, evaluation.graph, keys)
-        plan.want(output for target in usable for output in wanted(target, self._left_out))
+        directories = output_directories(usable)
+        work = self._work(evaluation, keys, remote, keep_going=keep_going) if remote else None
+        build = Build(
+            evaluation.graph,
+            keys,
+            self.inputs,
+            self._executor(keep_failed=keep_failed),
+            work.stores_of if work else self._stores_of,
+            *((work.here, work.run) if work else ()),
+        )
+        reasons = self._reasons(evaluation.graph, keys)
+        if reasons:
+            build = replace(build, reasons=reasons)
+        built = build.run(usable, jobs=jobs, keep_going=keep_going, full=full, on_event=on_event)
+        self._share()
+        prepare(self.workspace.root)
+        reporter = Reporter(
+            self.workspace.root, keys, built.plan, built.outcome, self.files, directories, built.left_out
+        )
+        if work:
+            far = work.far(self.store, full=full)
+            reporter = replace(reporter, under_way=built.under_way, far=far)
+        reports = tuple(
+            replace(report, notes=evaluation.notes.get(report.id, ())) for report in reporter.reports(targets)
+        )
+        self.history.record(
+            evaluation.graph, keys, [report.id for report in reports if report.status in (BUILT, CACHED)]
+        )
+        account = work.account().to_json() if work else None
+        return BuildReport(reports, evaluation.failures, account, reasons.steps if reasons else None)
+
+    def plan(self, graph: ConfiguredGraph, keys: KeyTable, targets: Iterable[ConfiguredTarget]) -> Plan:
+        """Returns what has to run for `targets`; layers of external images are not asked for."""
+        plan = Plan(graph.action, keys.deep_key, self._stores_of)
+        wishes = (output for target in targets for output in wanted(target))
+        plan.want(output for output in wishes if graph.action(output.action).tool != PullTool.name)
+        return plan
+
+    def document(self, key: Key) -> bytes | None:
+        """Returns the document that `key` is the hash of, from this machine or the remote store."""
+        found = self.cache.document(key)
+        if found is None and self.shared is not None and self.workspace.text("store.remote"):
+            return self.shared.cache.document(key)
+        return found
+
+    def _reasons(self, graph: ConfiguredGraph, keys: KeyTable) -> StepReasons | None:
+        if self._on_reasons is None:
+            return None
+        from lambdabuild.explain.current import Current, StepReasons  # for those who ask
+
+        return StepReasons(Current(graph, keys), self.history, self.document, self._on_reasons)
+
+    def _executor(self, *, keep_failed: bool) -> LocalExecutor:
         tools = all_tools(
             lambda: self.index,
             self.cache_dir / "environments",
             lambda digest, size: self.external_layers.read(digest, size),
         )
-        builder = Builder(
-            plan,
-            executor=LocalExecutor(
-                tools, self.store, self.inputs.contents, self.store.scratch, keep_failed=keep_failed
-            ),
-            stores_of=lambda action: stores,
-            key_of=keys.deep_key,
-            deep_document=keys.deep_document,
-            node_of=self.inputs.node,
-            tool_version=tool_version,
-            on_event=on_event,
+        scratch = self.store.scratch
+        return LocalExecutor(tools, self.store, self.inputs.contents, scratch, keep_failed=keep_failed)
+
+    @cached_property
+    def _recorder(self) -> Recorder | None:
+        """The action cache with the remote one behind it, where [store] remote says so."""
+        if self.shared is None or not self.workspace.text("store.remote"):
+            return None
+        from lambdabuild.store.layered import LayeredCache
+
+        return Recorder(LayeredCache(self.cache, self.shared.cache))
+
+    def _stores_of(self, action: Action) -> Stores:
+        """Returns where the results of an action are kept that runs here."""
+        if self._recorder and action.shareable:
+            return Stores(self._recorder, self.files)
+        return Stores(self.cache, self.store)
+
+    def _share(self) -> None:
+        """Publishes what was built here, where [store] upload says so."""
+        if self.shared and self._recorder and self.workspace.number("store.upload"):
+            self._recorder.publish(self.files, self.shared.store, self.shared.cache)
+
+    def _work(
+        self, evaluation: Evaluation, keys: KeyTable, wishes: RemoteWishes, *, keep_going: bool
+    ) -> RemoteWork:
+        """Returns what has a build done on CodeBuild; raises UserError where settings for it lack."""
+        from lambdabuild.remote.connecting import connect  # for those who build elsewhere
+
+        return connect(
+            self.workspace,
+            self.shared,
+            self.cache_dir,
+            evaluation.graph,
+            keys,
+            self.inputs,
+            wishes,
+            Stores(self.cache, self.files),
+            pins=lambda: read_pins(self._tree),
+            mirrored=self.registries.mirrored,
+            keep_going=keep_going,
         )
-        outcome = builder.run(jobs=jobs, keep_going=keep_going)
-        prepare(self.workspace.root)
-        reports = [
-            replace(self._report(target, keys, plan, outcome), notes=evaluation.notes.get(target.id, ()))
-            for target in targets
-        ]
-        return BuildReport(self._with_layouts(reports), evaluation.failures)
-
-    def _absent_layers(
-        self, targets: Sequence[ConfiguredTarget], graph: ConfiguredGraph, keys: KeyTable
-    ) -> dict[ActionId, OciDigest]:
-        """Returns the actions that would fetch layers of `targets` that are not held here -> digest."""
-        images = (target.image for target in targets if target.image)
-        ids = dict.fromkeys(layer.blob.action for image in images for layer in image.layers)
-        pulls = [action for action in map(graph.action, ids) if action.tool == PullTool.name]
-        found = self.cache.lookup({keys.deep_key(action.id) for action in pulls}) if pulls else {}
-        results = {key: parse_result(data, PullTool.outputs) for key, data in found.items()}
-        blobs = {node.digest for result in results.values() for node in result.outputs.values()}
-        missing = self.store.missing(blobs) if blobs else set()
-
-        def held(key: Key) -> bool:
-            return key in results and not any(n.digest in missing for n in results[key].outputs.values())
-
-        return {
-            action.id: parse_oci_digest(str(action.params["digest"]))
-            for action in pulls
-            if not held(keys.deep_key(action.id))
-        }
-
-    def _report(self, target: ConfiguredTarget, keys: KeyTable, plan: Plan, outcome: Outcome) -> TargetReport:
-        """Returns what became of `target`, before its outputs are put in place."""
-        error: LambdaBuildError | None = keys.failures.get(target.id)
-        if error:
-            return TargetReport(target.id, target.kind, FAILED, error=error)
-        hash_ = keys.hashes[target.id]
-        asked = {keys.deep_key(output.action) for output in wanted(target, self._left_out)}
-        if not asked <= outcome.results.keys():
-            error = _cause(asked, plan, outcome)
-            return TargetReport(target.id, target.kind, FAILED if error else SKIPPED, hash_, error=error)
-        ran = {keys.deep_key(action.id) for action in target.actions} & outcome.ran
-        seconds = sum(outcome.results[key].seconds for key in ran)
-
-        def digest(output: ActionOutput) -> Digest:
-            return outcome.results[keys.deep_key(output.action)].outputs[output.name].digest
-
-        built = None
-        if target.image:
-            layers = [
-                (digest(layer.blob), digest(layer.descriptor))
-                for layer in target.image.layers
-                if layer.blob.action not in self._left_out
-            ]
-            built = BuiltImage(self.store, digest(target.image.manifest), digest(target.image.config), layers)
-        made = {
-            path: outcome.results[keys.deep_key(o.action)].outputs[o.name]
-            for path, o in generated(target.outputs).items()
-        }
-        output = None
-        if built or made:
-            output = self._directories[target.id]
-            if not built:
-                write_files(self.workspace.root / output, made, self.store)
-        status = BUILT if ran else CACHED
-        return TargetReport(target.id, target.kind, status, hash_, seconds, output=output, built=built)
-
-    def _with_layouts(self, reports: Sequence[TargetReport]) -> tuple[TargetReport, ...]:
-        """Writes an OCI layout for each image, one for all platforms of a target.
-
-        Returns the reports, with the layers that the layouts lack.
-        """
-        images: dict[str, list[tuple[str, BuiltImage]]] = {}
-        for report in reports:
-            if report.built and report.output and report.hash:
-                images.setdefault(report.output, []).append((tag_of(report.hash), report.built))
-        absent: dict[str, tuple[OciDigest, ...]] = {}
-        for output, entries in images.items():
-            left_out = frozenset(self._left_out.values())
-            absent[output] = write_images(self.workspace.root / output, entries, self.store, left_out)
-        return tuple(
-            replace(report, absent_layers=report.built.lacking(absent[report.output]))
-            if report.built and report.output in absent
-            else report
-            for report in reports
-        )
-
-
-def wanted(target: ConfiguredTarget, left_out: Collection[ActionId] = ()) -> list[ActionOutput]:
-    """Returns the outputs that building `target` has to bring into the store, each once.
-
-    left_out: actions that make layers which need not be there.
-    """
-    found = list(generated(target.outputs).values())
-    if target.image:
-        found += [target.image.manifest, target.image.config]
-        for layer in target.image.layers:
-            if layer.blob.action not in left_out:
-                found += layer
-    return list(dict.fromkeys(found))
-
-
-def _cause(asked: set[Key], plan: Plan, outcome: Outcome) -> LambdaBuildError | None:
-    """Returns the failure that kept `asked` from their results, or None if they were not begun."""
-    todo, seen = list(asked), set(asked)
-    while todo:
-        key = todo.pop()
-        if key in outcome.failures:
-            return outcome.failures[key]
-        below = plan.steps[key].below - seen
-        seen |= below
-        todo.extend(below)
-    return None

@@ -17,10 +17,19 @@ import click
 
 from lambdabuild.errors import LambdaBuildError, Location, UserError
 from lambdabuild.execution import Event
-from lambdabuild.report import BUILT, CACHED, FAILED, SKIPPED, BuildReport, TargetReport, error_json
+from lambdabuild.report import (
+    BUILT,
+    CACHED,
+    FAILED,
+    SKIPPED,
+    STARTED,
+    BuildReport,
+    TargetReport,
+    error_json,
+)
 from lambdabuild.settings import OUT_DIR
 
-_COLOURS = {BUILT: "green", CACHED: None, FAILED: "red", SKIPPED: "yellow"}
+_COLOURS = {BUILT: "green", CACHED: None, FAILED: "red", SKIPPED: "yellow", STARTED: "cyan"}
 _LABEL_WIDTH = 48
 DIGEST_WIDTH = len("sha256:") + 12
 
@@ -92,12 +101,14 @@ class Ui:
                     self.note(f"{target.id}: {text}")
         if absent := {digest for target in report.targets for digest in target.absent_layers}:
             layers = f"{len(absent)} layer{'s' * (len(absent) != 1)}"
-            self.note(f"{layers} of external bases left out: nothing needs their bytes yet")
+            self.note(f"{layers} left out: nothing here needs their bytes yet")
         for error in report.errors:
             self.note(render_error(error))
         counts = [f"{count} {status}" for status, count in report.counts().items() if count]
         where = f"; outputs are below {OUT_DIR}/" if any(report.output for report in report.targets) else ""
         self.note(f"{', '.join(counts) or 'nothing to build'} in {seconds:.2f} s{where}")
+        if report.remote:
+            self.note(remote_line(report.remote))
 
     @contextlib.contextmanager
     def progress(self) -> Iterator[Callable[[Event], None]]:
@@ -137,6 +148,34 @@ def target_lines(reports: Sequence[TargetReport]) -> Iterator[str]:
         if report.status == BUILT:
             parts.append(f"{report.seconds:.2f}s")
         yield "  ".join(parts).rstrip()
+
+
+def size_of(count: int) -> str:
+    """Returns a number of bytes as people read it: "812 B", "1.4 kB", "20.3 MB"."""
+    value = float(count)
+    for unit in ("B", "kB", "MB"):
+        if value < 999.95:
+            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
+
+
+def remote_line(account: Mapping[str, Any]) -> str:
+    """Returns what a build asked of AWS, in a line: bytes, requests, seconds of builds, costs."""
+    phases = account["phase_seconds"]
+    queued = sum(phases.get(name, 0) for name in ("SUBMITTED", "QUEUED"))
+    provisioning = phases.get("PROVISIONING", 0)
+    parts = [
+        f"{size_of(account['uploaded_bytes'])} uploaded",
+        f"{size_of(account['saved_bytes'])} saved",
+        f"{sum(account['requests'].values())} requests",
+    ]
+    if account["builds"]:
+        rest = sum(phases.values()) - queued - provisioning
+        parts.append(f"{queued:.0f} s queued, {provisioning:.0f} s provisioning, {rest:.0f} s building")
+    usd = account["estimated_usd"]["total"]
+    parts.append(f"about ${usd:.4f}" if usd >= 0.0001 else "under $0.0001")
+    return f"on AWS: {', '.join(parts)}"
 
 
 def table(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> Iterator[str]:

@@ -6,7 +6,7 @@ import time
 
 import click
 
-from lambdabuild.commands import options
+from lambdabuild.commands import executing, options
 from lambdabuild.errors import UserError
 from lambdabuild.ui import Ui
 
@@ -15,7 +15,9 @@ from lambdabuild.ui import Ui
 @options.patterns
 @click.option("-k", "--keep-going", is_flag=True, help="Build what can be built after a failure.")
 @options.jobs
+@executing.options
 @click.option("--sandbox-debug", is_flag=True, help="Keep the directories of actions that fail.")
+@click.option("--explain", is_flag=True, help="Say of each action that runs what has changed.")
 @click.option("--push", "pushes", is_flag=True, help="Push the images, as `lambdabuild push` does.")
 @options.destinations
 @click.option("--load", "loads", is_flag=True, help="Put the images into the Docker daemon.")
@@ -30,7 +32,11 @@ def command(
     platforms: tuple[str, ...],
     keep_going: bool,
     jobs: int,
+    executor: str | None,
+    detach: bool,
+    download: str | None,
     sandbox_debug: bool,
+    explain: bool,
     pushes: bool,
     to: tuple[str, ...],
     tags: tuple[str, ...],
@@ -47,16 +53,35 @@ def command(
     if (to or tags) and not pushes:
         raise UserError(f"{'--to' if to else '--tag'} is for what is pushed", hint="add --push")
     where = options.place(directory, configs)
-    session = options.session(where, ui)
+    choice = executing.read_choice(where.workspace, executor, detach=detach, download=download)
+    if detach and (loads or output):
+        raise UserError(
+            f"--detach does not wait for the image that {'--load' if loads else '--output'} needs"
+        )
+    session = options.session(where, ui, explain=explain)
     question = options.question(where, patterns, platforms, keep_going=keep_going)
-    if pushes or loads or output:
+    if pushes or loads or output or choice.remote:
         from lambdabuild.commands import deliveries  # what most builds do without
 
         wanted = deliveries.read_wanted(
-            where.workspace, directory, to=to, tags=tags, pushes=pushes, loads=loads, output=output
+            where.workspace,
+            directory,
+            to=to,
+            tags=tags,
+            pushes=pushes,
+            loads=loads,
+            output=output,
+            implied=choice.remote and bool(where.workspace.list("registry.push")),
         )
         return deliveries.build_and_deliver(
-            ui, session, question, wanted, jobs=jobs, keep_going=keep_going, keep_failed=sandbox_debug
+            ui,
+            session,
+            question,
+            wanted,
+            jobs=jobs,
+            keep_going=keep_going,
+            keep_failed=sandbox_debug,
+            choice=choice,
         )
     started = time.monotonic()
     evaluation = session.evaluate(question)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from lambdabuild.commands import options
+from lambdabuild.commands.executing import Choice, RemoteLines
 from lambdabuild.configured import ConfiguredLabel
 from lambdabuild.errors import UserError
 from lambdabuild.evaluation import Evaluation, Question
 from lambdabuild.external.registries import reference_of
-from lambdabuild.keys import tag_of
+from lambdabuild.keys import KeyTable, tag_of
 from lambdabuild.oci.registry.reference import Reference
 from lambdabuild.pushing.names import LATEST
 from lambdabuild.pushing.plan import (
@@ -30,10 +31,11 @@ from lambdabuild.pushing.plan import (
 from lambdabuild.pushing.result import ADOPTED, FAILED, PUSHED, SKIPPED, PushResult
 from lambdabuild.report import BuildReport
 from lambdabuild.session import Session
-from lambdabuild.ui import DIGEST_WIDTH, Ui, render_error
+from lambdabuild.ui import DIGEST_WIDTH, Ui, render_error, size_of
 from lambdabuild.workspace import Workspace
 
 if TYPE_CHECKING:
+    from lambdabuild.remote.working import RemoteWishes
     from lambdabuild.saving import Output
 
 _COLOURS = {PUSHED: "green", ADOPTED: None, FAILED: "red", SKIPPED: "yellow"}
@@ -44,6 +46,7 @@ class Wanted:
     """Where the images are to go.
 
     wishes:   registries, or None for none.
+    implied:  nobody asked to push: what is built goes there, what was built is left.
     template: how repositories are named.
     loads:    into the Docker daemon.
     output:   into a file or directory.
@@ -53,6 +56,7 @@ class Wanted:
     template: str
     loads: bool = False
     output: Output | None = None
+    implied: bool = False
 
 
 def read_wanted(
@@ -64,9 +68,10 @@ def read_wanted(
     pushes: bool = True,
     loads: bool = False,
     output: str | None = None,
+    implied: bool = False,
 ) -> Wanted:
     """Returns what the flags say; raises UserError, ExternalError where no Docker daemon answers."""
-    wishes = read_wishes(workspace, to, tags) if pushes else None
+    wishes = read_wishes(workspace, to, tags) if pushes or implied else None
     place = None
     if output or loads:
         from lambdabuild.saving import check_daemon, parse_output  # pushes do without
@@ -74,7 +79,7 @@ def read_wanted(
         place = parse_output(output, Path(directory)) if output else None
         if loads:
             check_daemon()
-    return Wanted(wishes, read_template(workspace), loads, place)
+    return Wanted(wishes, read_template(workspace), loads, place, implied and not pushes)
 
 
 def build_and_deliver(
@@ -87,6 +92,7 @@ def build_and_deliver(
     keep_going: bool,
     keep_failed: bool = False,
     quiet: bool = False,
+    choice: Choice,
 ) -> int:
     """Builds, delivers what was built, and writes what became of it; returns the exit code.
 
@@ -94,35 +100,82 @@ def build_and_deliver(
     """
     started = time.monotonic()
     evaluation = session.evaluate(question)
-    plan = plan_push(evaluation, wanted.wishes, origins_of(session)) if wanted.wishes else None
-    items = _here(evaluation, wanted)
+    plan = _plan(session, evaluation, wanted, choice)
+    here = _here(evaluation, wanted)
+    pushed: list[PushResult] = []
     with ui.progress() as on_event:
         report = session.build(
             plan.with_bases(evaluation) if plan else evaluation,
             jobs=jobs,
             keep_going=keep_going,
             keep_failed=keep_failed,
-            full=bool(items),
+            full=bool(here),
             on_event=on_event,
+            remote=_remote(ui, session, plan, wanted, choice, jobs, pushed) if choice.remote else None,
         )
     asked = replace(report, targets=tuple(each for each in report.targets if each.id in evaluation.roots))
     if report.errors and not keep_going:
         ui.report(asked, time.monotonic() - started)
         return report.errors[0].exit_code
-    here = tuple(_deliver_here(session, report, items, wanted)) if items else ()
-    pushed = _push(session, plan, report, jobs=jobs, keep_going=keep_going) if plan else ()
+    images = tuple(_deliver_here(session, report, here, wanted)) if here else ()
+    if plan and not wanted.implied:
+        rest = plan.without(lambda item: choice.remote and item.shareable)
+        pushed += _push(session, rest, report, jobs=jobs, keep_going=keep_going)
     if ui.as_json or not quiet or report.errors:
         pushes = [result.to_json() for result in pushed]
-        ui.report(asked, time.monotonic() - started, {"images": here, "pushes": pushes})
+        ui.report(asked, time.monotonic() - started, {"images": images, "pushes": pushes})
     if not ui.as_json:
-        for line in (*_lines_here(here), *_push_lines(pushed)):
+        for line in (*_lines_here(images), *_push_lines(pushed)):
             ui.result(line)
     errors = {(error.message, error.at): error for each in pushed if (error := each.error)}
     for error in errors.values():
         ui.note(render_error(error))
-    if plan:
+    if pushed or (plan and not wanted.implied):
         ui.note(f"{_counts(pushed)} in {time.monotonic() - started:.2f} s")
     return next((error.exit_code for error in (*report.errors, *errors.values())), 0)
+
+
+def _plan(session: Session, evaluation: Evaluation, wanted: Wanted, choice: Choice) -> PushPlan | None:
+    """Returns what is to be pushed; raises UserError for what cannot be."""
+    if not wanted.wishes:
+        return None
+    if wanted.implied:
+        evaluation = _shareable_images(evaluation)
+        if not evaluation.roots:
+            return None
+    return plan_push(evaluation, wanted.wishes, origins_of(session))
+
+
+def _shareable_images(evaluation: Evaluation) -> Evaluation:
+    """Returns the question's answer with those images alone that may leave this machine."""
+    graph = evaluation.graph
+    images = {id_: image for id_ in evaluation.roots if (image := graph.targets[id_].image)}
+    roots = (id_ for id_, image in images.items() if graph.action(image.manifest.action).shareable)
+    return replace(evaluation, roots=tuple(roots))
+
+
+def _remote(
+    ui: Ui,
+    session: Session,
+    plan: PushPlan | None,
+    wanted: Wanted,
+    choice: Choice,
+    jobs: int,
+    pushed: list[PushResult],
+) -> RemoteWishes:
+    from lambdabuild.pushing.presence import absent_images
+    from lambdabuild.remote.working import RemoteWishes
+
+    there = plan.without(lambda item: not item.shareable) if plan else None
+
+    def absent(keys: KeyTable) -> set[ConfiguredLabel]:
+        if there is None or wanted.implied:
+            return set()
+        return absent_images(there, keys.hashes, session.client, options.transfers(jobs))
+
+    return RemoteWishes(
+        choice.detach, choice.download, there, absent, RemoteLines(ui).on_event, pushed.append
+    )
 
 
 def _here(evaluation: Evaluation, wanted: Wanted) -> Mapping[ConfiguredLabel, Item]:
@@ -208,13 +261,3 @@ def _counts(results: Sequence[PushResult]) -> str:
     counts = [f"{statuses.count(each)} {each}" for each in _COLOURS if each in statuses]
     sent = sum(result.delivered.sent for result in results if result.delivered)
     return ", ".join([*counts, f"{size_of(sent)} sent"] if counts else ["nothing to push"])
-
-
-def size_of(count: int) -> str:
-    """Returns a number of bytes as people read it: "812 B", "1.4 kB", "20.3 MB"."""
-    value = float(count)
-    for unit in ("B", "kB", "MB"):
-        if value < 999.95:
-            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"

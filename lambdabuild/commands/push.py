@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lambdabuild.commands import deliveries, options
+from lambdabuild.commands import deliveries, executing, options
 from lambdabuild.ui import Ui
 
 
@@ -13,6 +13,7 @@ from lambdabuild.ui import Ui
 @options.destinations
 @click.option("-k", "--keep-going", is_flag=True, help="Go on with the rest after a failure.")
 @options.jobs
+@executing.executor
 @options.common
 @click.pass_obj
 def command(
@@ -23,6 +24,7 @@ def command(
     tags: tuple[str, ...],
     keep_going: bool,
     jobs: int,
+    executor: str | None,
     directory: str,
     configs: tuple[str, ...],
     as_json: bool,
@@ -36,5 +38,12 @@ def command(
     session = options.session(where, ui)
     question = options.question(where, patterns, platforms, keep_going=keep_going)
     return deliveries.build_and_deliver(
-        ui, session, question, wanted, jobs=jobs, keep_going=keep_going, quiet=True
+        ui,
+        session,
+        question,
+        wanted,
+        jobs=jobs,
+        keep_going=keep_going,
+        quiet=True,
+        choice=executing.read_choice(where.workspace, executor),
     )

@@ -5,15 +5,14 @@ All that can be wrong with a push is found here, before anything is built.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from lambdabuild.action import ActionOutput
 from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel, ConfiguredTarget
 from lambdabuild.errors import Location, UserError
-from lambdabuild.evaluation import Evaluation
 from lambdabuild.oci.registry.reference import Reference
 from lambdabuild.oci.registry.settings import is_loopback
 from lambdabuild.pushing.names import (
@@ -26,6 +25,9 @@ from lambdabuild.pushing.names import (
     with_platform,
 )
 from lambdabuild.workspace import FILE_NAME, Workspace
+
+if TYPE_CHECKING:
+    from lambdabuild.evaluation import Evaluation  # brings Starlark, which the worker does without
 
 LAMBDA_IMAGE: Final = "lambda_image"
 _BASE_MANIFEST: Final = "base/manifest.json"
@@ -66,6 +68,13 @@ class PushPlan:
     def with_bases(self, evaluation: Evaluation) -> Evaluation:
         """Returns the question's answer with all bases as roots: their documents are needed too."""
         return replace(evaluation, roots=tuple(dict.fromkeys((*evaluation.roots, *self.items))))
+
+    def without(self, unwanted: Callable[[Item], bool]) -> PushPlan:
+        """Returns the plan in which images that are `unwanted` count as not asked for."""
+        items = {
+            id_: replace(item, asked=item.asked and not unwanted(item)) for id_, item in self.items.items()
+        }
+        return replace(self, items=items)
 
 
 @dataclass(frozen=True, slots=True)

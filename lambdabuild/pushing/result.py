@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lambdabuild.configured import ConfiguredLabel
 from lambdabuild.errors import LambdaBuildError
-from lambdabuild.oci.digest import OciDigest
-from lambdabuild.oci.registry.reference import Reference
-from lambdabuild.report import FAILED, SKIPPED, error_json
+from lambdabuild.label import parse_label
+from lambdabuild.oci.digest import OciDigest, parse_oci_digest
+from lambdabuild.oci.registry.reference import Reference, parse_reference
+from lambdabuild.report import FAILED, SKIPPED, error_from_json, error_json
 
 PUSHED, ADOPTED = "pushed", "adopted"
 
@@ -50,6 +52,31 @@ class PushResult:
     delivered: Delivered | None = None
     tags: tuple[str, ...] = ()
     error: LambdaBuildError | None = None
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> PushResult:
+        """Returns the result that `to_json` wrote.
+
+        Raises UserError, ValueError, KeyError or TypeError for anything else.
+        """
+        delivered = None
+        if document["digest"] is not None:
+            delivered = Delivered(
+                str(document["status"]),
+                parse_oci_digest(str(document["digest"])),
+                int(document["bytes_sent"]),
+                int(document["blobs_sent"]),
+                int(document["blobs_mounted"]),
+            )
+        return cls(
+            ConfiguredLabel(parse_label(str(document["label"])), str(document["platform"])),
+            parse_reference(str(document["reference"])),
+            str(document["status"]),
+            float(document["seconds"]),
+            delivered,
+            tuple(map(str, document["tags"])),
+            error_from_json(document["error"]) if document["error"] else None,
+        )
 
     def to_json(self) -> dict[str, Any]:
         delivered = self.delivered

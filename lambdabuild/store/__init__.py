@@ -34,6 +34,18 @@ class ContentStore(Protocol):
         ...
 
 
+class BlobFiles(Protocol):
+    """A content store whose blobs can be had as files of this machine."""
+
+    def pieces(self, digest: Digest) -> Iterator[bytes]:
+        """As ContentStore does."""
+        ...
+
+    def verified(self, digest: Digest) -> Path:
+        """Returns a read-only file with the blob, whose bytes were just verified; raises ExternalError."""
+        ...
+
+
 class ActionCache(Protocol):
     """Result documents by key."""
 

@@ -4,13 +4,15 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: help example test nightly lint type bench bench-packages bench-push clean
+.PHONY: help example test nightly lint type worker cloud bench bench-packages bench-push clean
 
 help:
 	@echo "make example   build examples/receipts, and invoke its three functions"
 	@echo "make test      run all tests"
 	@echo "make lint      ruff"
 	@echo "make type      mypy --strict"
+	@echo "make worker    build/worker/worker.pex, which runs inside builds on CodeBuild"
+	@echo "make cloud     AWS on this machine until Ctrl-C: S3, CodeBuild, a registry; prints what to export"
 	@echo "make nightly   the property tests, for longer"
 	@echo "make bench     measure against git status, b3sum and others"
 	@echo "make bench-packages   measure layers of packages against pip and uv, and cold starts"
@@ -49,6 +51,14 @@ bench-packages: $(READY)
 
 bench-push: $(READY)
 	$(BIN)/python -m benchmarks.push
+
+worker: $(READY)
+	@mkdir -p build/worker
+	$(BIN)/python -c 'from pathlib import Path; from lambdabuild.setup.worker_pex import make_worker; \
+	made = make_worker(Path("build/worker/worker.pex")); print(made.sha256, made.path)'
+
+cloud: $(READY)
+	@$(BIN)/python -m tests.cloud
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache

@@ -10,6 +10,7 @@ import click
 
 from lambdabuild.checking import CheckReport, check_built
 from lambdabuild.commands import options
+from lambdabuild.commands.executing import whole_images
 from lambdabuild.errors import UserError
 from lambdabuild.oci.conformance import Finding
 from lambdabuild.report import TargetReport
@@ -48,13 +49,14 @@ def command(
     if not any(targets[root].image for root in evaluation.roots):
         raise UserError("none of the targets is an image", hint="name a lambda_image or base_image")
     with ui.progress() as on_event:
-        report = session.build(evaluation, jobs=jobs, full=full, on_event=on_event)
+        remote = whole_images(ui, where.workspace)
+        report = session.build(evaluation, jobs=jobs, full=full, on_event=on_event, remote=remote)
     if report.errors:
         raise report.errors[0]
 
     def check(target: TargetReport) -> CheckReport:
         assert target.built is not None
-        return check_built(target.id, target.built, session.store, targets[target.id].handlers)
+        return check_built(target.id, target.built, session.files, targets[target.id].handlers)
 
     with ThreadPoolExecutor(jobs) as pool:
         reports = list(pool.map(check, [target for target in report.targets if target.built]))

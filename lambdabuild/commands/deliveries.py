@@ -203,10 +203,10 @@ def _deliver_here(
         item, tag = items[target.id], tag_of(target.hash)
         told = {"label": target.id.label.short, "platform": target.id.platform}
         if wanted.output:
-            save(target.built, item.repository, tag, wanted.output, session.store)
+            save(target.built, item.repository, tag, wanted.output, session.files)
             yield {"status": "written", **told, "place": str(wanted.output)}
         if wanted.loads:
-            load(target.built, item.repository, (tag, *item.tags), session.store)
+            load(target.built, item.repository, (tag, *item.tags), session.files)
             yield {"status": "loaded", **told, "place": f"{item.repository}:{tag}"}
 
 
@@ -225,7 +225,7 @@ def _push(
         plan,
         report,
         client=session.client,
-        store=session.store,
+        store=session.files,
         layers=session.external_layers.read,
         keep_going=keep_going,
     )

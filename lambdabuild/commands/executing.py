@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lambdabuild.remote.builder import RemoteEvent
     from lambdabuild.remote.following import Logged, PhaseChanged
     from lambdabuild.remote.uploads import Uploading
+    from lambdabuild.remote.working import RemoteWishes
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -75,6 +76,15 @@ def read_choice(
             hint="add --executor codebuild",
         )
     return Choice(remote, detach, download or "documents")
+
+
+def whole_images(ui: Ui, workspace: Workspace) -> RemoteWishes | None:
+    """Returns how a command builds that needs layers too, by the settings alone; None for here."""
+    if not read_choice(workspace, None).remote:
+        return None
+    from lambdabuild.remote.working import ALL, RemoteWishes
+
+    return RemoteWishes(download=ALL, on_event=RemoteLines(ui).on_event)
 
 
 class RemoteLines:

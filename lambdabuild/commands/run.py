@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from lambdabuild.commands import options
+from lambdabuild.commands.executing import whole_images
 from lambdabuild.errors import ActionFailed, UserError
 from lambdabuild.evaluation import Question
 from lambdabuild.oci.image import Image
@@ -23,7 +24,7 @@ from lambdabuild.workspace import host_machine_platform
 
 
 @click.command(short_help="Start an image and print its handler's answer.")
-@click.argument("target")
+@click.argument("target", shell_complete=options.complete_labels)
 @click.option(
     "--event", metavar="JSON", default="{}", help="The event: JSON, @FILE, or - for stdin.  [default: {}]"
 )
@@ -71,7 +72,7 @@ def command(
     _check_start(target, built.image)
     chosen = choose_runner(runner)
     ui.note(f"started with {chosen.describe()}")
-    image = RunnableImage(built.image, lambda digest: session.store.verified(built.layers[digest]))
+    image = RunnableImage(built.image, lambda digest: session.files.verified(built.layers[digest]))
     answer = invoke(
         image,
         document,
@@ -107,7 +108,13 @@ def _build(ui: Ui, session: Session, question: Question) -> BuiltImage:
             f"{root.label.short} is a {target.kind} target, not an image", hint="name a lambda_image"
         )
     with ui.progress() as on_event:
-        report = session.build(evaluation, jobs=os.cpu_count() or 1, full=True, on_event=on_event)
+        report = session.build(
+            evaluation,
+            jobs=os.cpu_count() or 1,
+            full=True,
+            on_event=on_event,
+            remote=whole_images(ui, session.workspace),
+        )
     if report.errors:
         raise report.errors[0]
     built = report.targets[0].built

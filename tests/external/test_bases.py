@@ -93,7 +93,7 @@ def test_the_command_line_says_that_layers_are_left_out(project: Project) -> Non
     pinned(project)
     ran = project.run("build", "//:app")
     assert ran.code == 0, ran.err
-    assert "1 layer of external bases left out" in ran.err
+    assert "1 layer left out" in ran.err
     document = json.loads(project.run("build", "--json", "//:app").out)
     assert len(document["targets"][0]["absent_layers"]) == 1
     assert document["targets"][0]["status"] == "cached"

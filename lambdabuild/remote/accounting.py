@@ -20,8 +20,8 @@ from lambdabuild.remote.states import BuildState
 from lambdabuild.toml_file import TomlFile
 
 _TEXTS = ("date", "source")
-_WRITES = ("Put", "Copy", "Post", "List", "Create", "Upload", "Complete")
-_READS = ("Get", "Head", "Select")
+_WRITES = ("s3:Put", "s3:Copy", "s3:Post", "s3:List", "s3:Create", "s3:Upload", "s3:Complete")
+_READS = ("s3:Get", "s3:Head", "s3:Select")
 _UNBILLED_PHASES = frozenset({"QUEUED"})
 
 
@@ -153,12 +153,8 @@ def _build_cost(build: BuildState, prices: Prices) -> float | None:
     return None if price is None else price * math.ceil(seconds / 60)
 
 
-def _count(usage: Usage, verbs: tuple[str, ...]) -> int:
-    return sum(
-        count
-        for name, count in usage.requests.items()
-        if name.startswith("s3:") and name.removeprefix("s3:").startswith(verbs)
-    )
+def _count(usage: Usage, kinds: tuple[str, ...]) -> int:
+    return sum(count for name, count in usage.requests.items() if name.startswith(kinds))
 
 
 def _prices(document: Mapping[str, Any]) -> Prices:

@@ -20,11 +20,17 @@ from lambdabuild.remote.states import VANISHED, BuildState
 _VANISHED_SECONDS: Final = 60.0
 """A build that no answer holds for so long is gone: those of a moment ago may not be told everywhere yet."""
 
+_GROWTH: Final = 1.25
+_LONGEST_CALM: Final = 5.0
+"""Seconds between two rounds when nothing was new for long; each that brings nothing grows the pause."""
+
 _LONGEST_PAUSE: Final = 30.0
 _PATIENCE_SECONDS: Final = 600.0
 """How long CodeBuild may answer nothing before its refusal is the error."""
 
 _LAST_READS: Final = 5
+_LAST_PAUSE: Final = 1.0
+"""Seconds before each of them: CloudWatch shows lines some time after they were written."""
 _LINES: Final = 50
 _LABELS: Final = 1000
 
@@ -103,15 +109,18 @@ class Poller:
         sleep: Callable[[float], None],
         on_event: Callable[[BuildEvent], None],
         *,
-        interval: float = 2.0,
+        interval: float = 0.5,
     ) -> None:
-        """tail_of: (log group, log stream) to a Tail. interval: seconds between two rounds."""
+        """tail_of: (log group, log stream) to a Tail.
+
+        interval: seconds between two rounds where a build came to another phase; they grow where none did.
+        """
         self._builds = builds
         self._tail_of = tail_of
         self._sleep = sleep
         self._tell = on_event
         self._interval = interval
-        self._pause = interval
+        self._pause = self._calm = interval
         self._slept = 0.0
         self._unanswered = 0.0
         self._followed: dict[str, _Followed] = {}
@@ -145,12 +154,13 @@ class Poller:
                 raise
             self._pause = min(_LONGEST_PAUSE, self._pause * 2)
             return ()
-        self._pause, self._unanswered = self._interval, 0.0
+        self._pause, self._unanswered = self._calm, 0.0
+        self._calm = min(max(self._interval, _LONGEST_CALM), self._calm * _GROWTH)
         looked = [self._look(followed, states.get(build)) for build, followed in [*self._followed.items()]]
         return tuple(state for state in looked if state is not None)
 
     def rest(self) -> None:
-        """Sleeps until the next round is due: `interval`, and longer each time that CodeBuild is busy."""
+        """Sleeps until the next round is due: later after each that brought no phase, or no answer."""
         self._slept = self._pause
         self._sleep(self._pause)
 
@@ -179,6 +189,7 @@ class Poller:
         followed.state = state
         if state.phase != followed.phase:
             followed.phase = state.phase
+            self._pause = self._calm = self._interval
             self._tell(PhaseChanged(state.id, state.phase))
         self._read(followed)
         if state.complete:
@@ -208,6 +219,6 @@ class Poller:
     def _read_rest(self, followed: _Followed) -> None:
         """Tells the end of a log: its last lines arrive after the build is over."""
         for _ in range(_LAST_READS if followed.tail else 0):
-            self._sleep(self._interval / 2)
+            self._sleep(_LAST_PAUSE)
             if not self._read(followed):
                 return

@@ -38,6 +38,7 @@ class Plan:
     """The steps of one build, by deep key. `dirty` are those that have to run.
 
     stores_of: where results of an action are looked for.
+    explain:   says of an action that has no result what is not as it was, as the end of a sentence.
     """
 
     def __init__(
@@ -45,11 +46,13 @@ class Plan:
         action_of: Callable[[ActionId], Action],
         key_of: Callable[[ActionId], Key],
         stores_of: Callable[[Action], Stores],
+        explain: Callable[[Action], str] = lambda action: "",
     ) -> None:
         self.steps: dict[Key, Step] = {}
         self._action_of = action_of
         self._key_of = key_of
         self._stores_of = stores_of
+        self._explain = explain
 
     @property
     def dirty(self) -> dict[Key, Step]:
@@ -96,7 +99,8 @@ class Plan:
                 if step.key in found:
                     step.result = parse_result(found[step.key], step.action.outputs)
                 else:
-                    step.reason = "no result is known for its inputs"
+                    why = self._explain(step.action)
+                    step.reason = "no result is known for its inputs" + (f": {why}" if why else "")
             _check_held([step for step in steps if step.result], store)
 
 

@@ -9,12 +9,15 @@ from typing import NoReturn
 import pytest
 
 PACKAGES = {
+    "bash": "bash",
     "docker": "docker.io",
     "docker-registry": "docker-registry",
+    "fish": "fish",
     "htpasswd": "apache2-utils",
     "openssl": "openssl",
     "skopeo": "skopeo",
     "umoci": "umoci",
+    "zsh": "zsh",
 }
 REQUIRED = os.environ.get("LAMBDABUILD_TEST_REQUIRE") == "all"
 

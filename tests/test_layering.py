@@ -84,7 +84,8 @@ def users_of(library: str, *, module_level: bool = False) -> set[str]:
     [
         ("blake3", {"digest"}),
         ("starlark", {"starlark"}),
-        ("deflate", {"oci"}),
+        ("deflate", {"oci", "store"}),
+        ("boto3", {"aws", "oci"}),
         ("rich", {"progress"}),
         ("click", {"cli", "commands", "ui"}),
         ("tomli", {"toml_file"}),

@@ -12,7 +12,8 @@ from lambdabuild.configured import ConfiguredLabel
 from lambdabuild.digest import Key
 from lambdabuild.label import parse_label
 from lambdabuild.plan import Plan
-from lambdabuild.session import Session, wanted
+from lambdabuild.reporting import wanted
+from lambdabuild.session import Session
 from lambdabuild.store import Stores
 from lambdabuild.store.local import LocalActionCache, LocalStore
 from tests.project import Project

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
+from typing import Any
 
 import click
 
 # In the order in which help lists them.
-_COMMANDS = ("build", "run", "push", "check", "hash", "query", "packages", "lock", "info", "clean")
+_COMMANDS = (
+    *("build", "run", "push", "check", "hash", "why", "query", "aquery", "affected", "packages"),
+    *("lock", "bootstrap", "doctor", "info", "clean", "completion"),
+)
 
 
 class _Commands(click.Group):
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        if "_LAMBDABUILD_COMPLETE" in os.environ:
+            from lambdabuild.commands import shells  # a shell asks, and nobody else does
+
+            shells.register()
+        return super().main(*args, **kwargs)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 

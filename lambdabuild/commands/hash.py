@@ -6,18 +6,31 @@ import click
 
 from lambdabuild.commands import options
 from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel
+from lambdabuild.errors import UserError
+from lambdabuild.explain.difference import difference
+from lambdabuild.explain.documents import Documents
+from lambdabuild.explain.state import origins_of
+from lambdabuild.explain.wording import lines
 from lambdabuild.keys import KeyTable, tag_of
+from lambdabuild.session import Session
 from lambdabuild.ui import Ui
 
 
 @click.command(cls=options.PatternCommand, short_help="Print hashes, without running anything.")
 @options.patterns
+@click.option(
+    "--diff",
+    nargs=2,
+    metavar="A B",
+    help="Print what leads from A to B: hashes, tags, keys, or files with what --json wrote.",
+)
 @options.common
 @click.pass_obj
 def command(
     ui: Ui,
     patterns: tuple[str, ...],
     platforms: tuple[str, ...],
+    diff: tuple[str, str] | None,
     directory: str,
     configs: tuple[str, ...],
     as_json: bool,
@@ -29,6 +42,11 @@ def command(
     """
     where = options.place(directory, configs)
     session = options.session(where, ui)
+    if diff:
+        if patterns:
+            raise UserError("--diff takes two hashes and no target patterns", hint="drop the patterns")
+        _compare(ui, session, *diff)
+        return
     evaluation = session.evaluate(options.question(where, patterns, platforms))
     keys = session.keys(evaluation)
     if as_json:
@@ -46,6 +64,7 @@ def _documents(graph: ConfiguredGraph, roots: tuple[ConfiguredLabel, ...], keys:
             "hash": keys.hashes[id_],
             "tag": tag_of(keys.hashes[id_]),
             "document": keys.target_document(graph.targets[id_]),
+            "origins": origins_of(graph.targets[id_].outputs),
         }
         for id_ in roots
     ]
@@ -54,4 +73,23 @@ def _documents(graph: ConfiguredGraph, roots: tuple[ConfiguredLabel, ...], keys:
         for target in graph.targets.values()
         for action in target.actions
     }
-    return {"targets": targets, "actions": actions}
+    origins = {
+        keys.deep_key(action.id): origins_of(action.inputs)
+        for target in graph.targets.values()
+        for action in target.actions
+    }
+    return {"targets": targets, "actions": actions, "origins": origins}
+
+
+def _compare(ui: Ui, session: Session, one: str, other: str) -> None:
+    known = Documents(session.history, session.document)
+    old, new = known.find(one), known.find(other)
+    changes = difference(old.start, new.start, old.find, new.find)
+    if ui.as_json:
+        hashes = {"old": old.start.key, "new": new.start.key}
+        ui.document({**hashes, "changes": [change.to_json() for change in changes]})
+        return
+    for line in lines(changes):
+        ui.result(line)
+    if not changes:
+        ui.note("they are the same" if old.start.key == new.start.key else "they say the same")

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
-from lambdabuild.errors import ExternalError, Location, UserError
+from lambdabuild.errors import ExternalError, LambdaBuildError, Location, UserError
 from lambdabuild.evaluation import Question
 from lambdabuild.label import TargetPattern, parse_pattern
 from lambdabuild.session import Session
@@ -20,6 +21,7 @@ from lambdabuild.workspace import FILE_NAME as WORKSPACE_FILE
 from lambdabuild.workspace import Workspace, find_root, load_workspace, resolve_platforms
 
 if TYPE_CHECKING:
+    from lambdabuild.explain.current import StepReason
     from lambdabuild.oci.registry.client import Client
     from lambdabuild.python.index import Index
 
@@ -27,6 +29,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 TRANSFERS = 16
 """Requests to registries that are under way at once."""
+
+STDIN = "-"
+"""The pattern that stands for those on standard input."""
 
 # Stands in front of negative patterns while click looks for options.
 _MINUS = "\0-"
@@ -37,6 +42,12 @@ class PatternCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, [_MINUS + a[1:] if a.startswith(("-//", "-:")) else a for a in args])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        if not incomplete.startswith(("-//", "-:")):
+            return super().shell_complete(ctx, incomplete)
+        items = complete_labels(ctx, self.params[0], incomplete[1:])
+        return [CompletionItem(f"-{item.value}") for item in items]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +82,23 @@ def common(function: F) -> F:
     return function
 
 
+def complete_labels(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """Returns what a label may go on with; nothing where there is no workspace, or a broken BUILD file."""
+    from lambdabuild.completion import complete_label  # for shells alone
+
+    try:
+        where = place(ctx.params.get("directory") or ".", ())
+        return [CompletionItem(label) for label in complete_label(where.workspace, where.package, incomplete)]
+    except LambdaBuildError:
+        return []  # who is typing will be told when the command runs
+
+
 def patterns(function: F) -> F:
     """Adds the argument PATTERN... and --platform."""
     decorators = [
-        click.argument("patterns", nargs=-1, metavar="PATTERN..."),
+        click.argument("patterns", nargs=-1, metavar="PATTERN...", shell_complete=complete_labels),
         click.option(
             "--platform",
             "platforms",
@@ -139,7 +163,13 @@ def place(directory: str, configs: Sequence[str]) -> Place:
     return Place(workspace, "" if package == "." else package)
 
 
-def session(where: Place, ui: Ui) -> Session:
+def session(where: Place, ui: Ui, *, explain: bool = False) -> Session:
+    """Returns the session of a place; with `explain`, it says of each step that runs what has changed."""
+
+    def explained(steps: Sequence[StepReason]) -> None:
+        for step in steps:
+            ui.note(str(step))
+
     index_url = where.workspace.text("python.index") or None
     return Session(
         where.workspace,
@@ -147,6 +177,7 @@ def session(where: Place, ui: Ui) -> Session:
         index=lambda: _index(index_url),
         client=lambda: _client(where.workspace.list("registry.insecure")),
         say=ui.said,
+        on_reasons=explained if explain else None,
     )
 
 
@@ -182,13 +213,31 @@ def cache_directory() -> Path:
 def question(
     where: Place, texts: Sequence[str], platforms: Sequence[str], *, keep_going: bool = False
 ) -> Question:
-    """Returns the question that arguments ask; raises UserError."""
+    """Returns the question that arguments ask; raises UserError.
+
+    The argument "-" stands for patterns on standard input, one a line; there may be none.
+    """
     if not texts:
         raise UserError("no target patterns", hint="name targets, or all of them: //...")
-    parsed = tuple(parse(text, where.package) for text in texts)
+    given = [pattern for text in texts if text != STDIN for pattern in [parse(text, where.package)]]
+    read = [parse_pattern(text, where.package) for text in _stdin_lines()] if STDIN in texts else []
+    parsed = (*read, *given)
     if all(pattern.negative for pattern in parsed):
-        raise UserError("all target patterns are negative", hint="put //... in front of them")
+        if STDIN not in texts:
+            raise UserError("all target patterns are negative", hint="put //... in front of them")
+        parsed = ()
     return Question(parsed, resolve_platforms(platforms), keep_going)
+
+
+def _stdin_lines() -> list[str]:
+    """Returns the lines of standard input that hold anything; raises UserError if it is not UTF-8."""
+    data = sys.stdin.buffer.read() if sys.stdin is not None else b""
+    try:
+        lines = data.decode().splitlines()
+    except UnicodeDecodeError as error:
+        at = Location(STDIN, data.count(b"\n", 0, error.start) + 1)
+        raise UserError("standard input is not UTF-8", at=at, hint="give it labels, one a line") from None
+    return [line.strip() for line in lines if line.strip()]
 
 
 def parse(text: str, package: str) -> TargetPattern:

@@ -18,7 +18,7 @@ _NAMES = {"token_normalize_func": lambda name: name if name in OUTPUTS else name
 @click.command(
     cls=options.PatternCommand, context_settings=_NAMES, short_help="Ask which targets depend on which."
 )
-@click.argument("words", nargs=-1, metavar="EXPRESSION...")
+@click.argument("words", nargs=-1, metavar="EXPRESSION...", shell_complete=options.complete_labels)
 @click.option(
     "--output",
     type=click.Choice(list(OUTPUTS)),

@@ -1,7 +1,7 @@
 """Replays the `console` blocks of a page: every "$ command" is run, its output is compared.
 
 A page starts at the root of a checkout of which the examples, the Makefile and
-pyproject.toml are there; `cd` lasts to the end of the page. Standard output and
+pyproject.toml are there, committed as main; `cd` lasts to the end of the page. Standard output and
 standard error come together, as on a terminal, 80 columns wide.
 
 What differs from machine to machine counts as equal: seconds, digests, hashes
@@ -71,7 +71,7 @@ class Console:
         (bin_ / "lambdabuild").chmod(0o755)
         (self._root / ".venv/.installed").touch()
         # What `make test` hands down would be taken by the `make` of a page.
-        inherited = ("LAMBDABUILD_", "MAKE", "MFLAGS", "PYTHON", "VENV")
+        inherited = ("LAMBDABUILD_", "MAKE", "MFLAGS", "PYTHON", "VENV", "GIT_")
         self._env = {name: value for name, value in os.environ.items() if not name.startswith(inherited)}
         self._env |= {
             "COLUMNS": "80",
@@ -79,6 +79,9 @@ class Console:
             "PATH": f"{bin_}:{os.environ['PATH']}",
             "XDG_CACHE_HOME": str(self._cache),
         }
+        who = ("-c", "user.name=me", "-c", "user.email=me@example.com")
+        for git in (("init", "-q", "-b", "main"), ("add", "examples"), (*who, "commit", "-q", "-m", "start")):
+            subprocess.run(["git", *git], cwd=self._root, env=self._env, check=True)
 
     def replay(self, page: str) -> str:
         """Returns the page with what is printed now, where that is another thing than it says."""

@@ -7,7 +7,9 @@ HYPOTHESIS_PROFILE=long looks further than CI does, and =brief less far, for a s
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -18,3 +20,14 @@ settings.register_profile(
 )
 settings.register_profile("brief", parent=settings.get_profile("default"), max_examples=10)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+ONCE = ("aws", "cloud", "docs", "external", "pushing", "running", "setup", "store", "worker")
+"""Folders of tests that are about services, daemons and documents, whatever Python runs them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what CI runs on one Python alone."""
+    root = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(root) and item.path.relative_to(root).parts[0] in ONCE:
+            item.add_marker(pytest.mark.once)

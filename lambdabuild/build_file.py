@@ -9,7 +9,7 @@ from typing import Any
 from lambdabuild.errors import Location, UserError
 from lambdabuild.label import Label, name_problem, parse_label
 from lambdabuild.rule import AttributeProblem, Rule, RuleId
-from lambdabuild.sources import WorkingTree, glob
+from lambdabuild.sources import View, glob
 from lambdabuild.starlark.failure import parse_frames
 from lambdabuild.target import PRIVATE, PUBLIC, Target
 
@@ -17,7 +17,7 @@ from lambdabuild.target import PRIVATE, PUBLIC, Target
 class BuildFile:
     """The targets of one package, while its BUILD file is evaluated."""
 
-    def __init__(self, tree: WorkingTree, package: str, path: str, text: str) -> None:
+    def __init__(self, tree: View, package: str, path: str, text: str) -> None:
         self.text = text
         self._tree = tree
         self._package = package

@@ -19,7 +19,7 @@ from lambdabuild.external_package import RULE, RULE_FILE, external_package
 from lambdabuild.label import EXTERNAL, Label, TargetPattern, parse_label, parse_pattern
 from lambdabuild.loading import Loader
 from lambdabuild.rulebook import Rulebook
-from lambdabuild.sources import Kind, WorkingTree
+from lambdabuild.sources import Kind, View, WorkingTree
 from lambdabuild.starlark import Beat, isolated
 from lambdabuild.starlark.isolate import Emit
 from lambdabuild.target import Target
@@ -38,12 +38,14 @@ class Question:
     platforms:  those of --platform, or () for all that each target names.
     keep_going: collect the targets that fail, and go on with the others.
     without_lock: read no python.lock; third-party packages are left out, and what was asked is noted.
+    lenient:    a pattern that names nothing, and a platform that a target is not built for, are no errors.
     """
 
     patterns: tuple[TargetPattern, ...]
     platforms: tuple[str, ...] = ()
     keep_going: bool = False
     without_lock: bool = False
+    lenient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,11 @@ class Evaluation:
 
     roots:    the configured targets that were asked for, in order.
     graph:    they and all that they depend on.
-    failures: with keep_going, what was wrong with the targets that are left out.
+    failures: with keep_going, the labels and patterns that are left out, and what was wrong with them.
     notes:    what users should know of targets although nothing is wrong with them.
     asked:    without a lock, the third-party requirements that it has to cover.
     asked_builds: without a lock, the `[build-system] requires` that it has to cover.
+    unmatched: of a lenient question, the patterns that name nothing.
     """
 
     roots: tuple[ConfiguredLabel, ...]
@@ -64,22 +67,26 @@ class Evaluation:
     notes: Mapping[ConfiguredLabel, tuple[str, ...]] = field(default_factory=dict)
     asked: tuple[Asked, ...] = ()
     asked_builds: tuple[tuple[str, ...], ...] = ()
+    unmatched: tuple[TargetPattern, ...] = ()
 
 
 Say = Callable[[str, "Location | None"], None]
 
 
-def evaluate(workspace: Workspace, question: Question, say: Say) -> Evaluation:
-    """Returns the answer; `say` gets what BUILD files print. Raises UserError."""
+def evaluate(workspace: Workspace, question: Question, say: Say, *, tree: View | None = None) -> Evaluation:
+    """Returns the answer; `say` gets what BUILD files print. Raises UserError.
+
+    tree: the files that are looked at, if not those of the working tree.
+    """
 
     def work(beat: Beat, emit: Emit) -> Evaluation:
-        return _evaluate(workspace, question, beat, lambda text, at: emit((text, at)))
+        view = tree or WorkingTree(workspace.root, workspace.ignore)
+        return _evaluate(workspace, view, question, beat, lambda text, at: emit((text, at)))
 
     return isolated(work, on_event=lambda event: say(*event))
 
 
-def _evaluate(workspace: Workspace, question: Question, beat: Beat, say: Say) -> Evaluation:
-    tree = WorkingTree(workspace.root, workspace.ignore)
+def _evaluate(workspace: Workspace, tree: View, question: Question, beat: Beat, say: Say) -> Evaluation:
     rulebook = Rulebook(tree, beat=beat, say=say)
     loader = make_loader(workspace, tree, rulebook)
     third_party = ThirdParty(None if question.without_lock else lambda: _lock(tree))
@@ -93,12 +100,15 @@ def _evaluate(workspace: Workspace, question: Question, beat: Beat, say: Say) ->
         bytecode=workspace.text("python.bytecode"),
     )
     failures: list[tuple[str, UserError]] = []
+    unmatched: list[TargetPattern] = []
     roots: list[ConfiguredLabel] = []
     done: dict[str, dict[Label, Target]] = {}
-    for label, explicit in _asked(loader, question, failures):
+    for label, explicit in _asked(loader, question, failures, unmatched):
         try:
             target = loader.target(label)
-            for platform in _platforms(workspace, question, target, explicit=explicit):
+            for platform in _platforms(
+                workspace, question, target, explicit=explicit and not question.lenient
+            ):
                 for below in loader.closure(label, done.setdefault(platform, {})):
                     analyzer.configure(below, platform)
                 analyzer.configure(target, platform)
@@ -107,6 +117,10 @@ def _evaluate(workspace: Workspace, question: Question, beat: Beat, say: Say) ->
             if not question.keep_going:
                 raise
             failures.append((str(label), error))
+            # What the closure has listed and the failure kept from being configured, is still to be done.
+            for platform, known in done.items():
+                ids = {each: ConfiguredLabel(each, platform) for each in known}
+                done[platform] = {e: t for e, t in known.items() if ids[e] in analyzer.configured}
     return Evaluation(
         tuple(roots),
         ConfiguredGraph(analyzer.configured),
@@ -114,6 +128,7 @@ def _evaluate(workspace: Workspace, question: Question, beat: Beat, say: Say) ->
         analyzer.notes,
         tuple(third_party.asked),
         tuple(third_party.builds),
+        tuple(unmatched),
     )
 
 
@@ -145,9 +160,7 @@ def platforms_of_images(workspace: Workspace, say: Say) -> Mapping[str, tuple[st
     return isolated(work, on_event=lambda event: say(*event))
 
 
-def make_loader(
-    workspace: Workspace, tree: WorkingTree, rulebook: Rulebook, *, pinned: bool = True
-) -> Loader:
+def make_loader(workspace: Workspace, tree: View, rulebook: Rulebook, *, pinned: bool = True) -> Loader:
     """Returns what loads packages as the settings say; raises UserError.
 
     pinned: whether external images are what WORKSPACE.lock says, or only names.
@@ -171,7 +184,7 @@ def make_loader(
     )
 
 
-def read_pins(tree: WorkingTree) -> ImagePins:
+def read_pins(tree: View) -> ImagePins:
     """Returns what WORKSPACE.lock pins, if there is one; raises UserError if it cannot be understood."""
     from lambdabuild.external.lock_file import FILE_NAME, parse_pins  # for those who have external images
 
@@ -179,7 +192,7 @@ def read_pins(tree: WorkingTree) -> ImagePins:
 
 
 @cache
-def _lock(tree: WorkingTree) -> Lock:
+def _lock(tree: View) -> Lock:
     """Returns what python.lock says; raises UserError where there is none."""
     from lambdabuild.python.lock_file import FILE_NAME, parse_lock  # for those who have requirements
 
@@ -191,13 +204,19 @@ def _lock(tree: WorkingTree) -> Lock:
 
 
 def _asked(
-    loader: Loader, question: Question, failures: list[tuple[str, UserError]]
+    loader: Loader,
+    question: Question,
+    failures: list[tuple[str, UserError]],
+    unmatched: list[TargetPattern],
 ) -> Sequence[tuple[Label, bool]]:
     """Returns the labels that the patterns match, and whether each was named by itself."""
     asked: dict[Label, bool] = {}
     for pattern in question.patterns:
         try:
-            matched = loader.match(pattern)
+            if question.lenient and not pattern.negative and not loader.names_something(pattern):
+                unmatched.append(pattern)
+                continue
+            matched = _matched(loader, pattern, failures) if question.keep_going else loader.match(pattern)
         except UserError as error:
             if not question.keep_going:
                 raise
@@ -209,6 +228,21 @@ def _asked(
             else:
                 asked[label] = asked.get(label, False) or not pattern.wildcard
     return list(asked.items())
+
+
+def _matched(
+    loader: Loader, pattern: TargetPattern, failures: list[tuple[str, UserError]]
+) -> Sequence[Label]:
+    """Returns the targets that `pattern` names, but for packages that are broken, which fail alone."""
+    if not pattern.wildcard:
+        return loader.match(pattern)
+    found: list[Label] = []
+    for name in loader.packages(pattern):
+        try:
+            found += loader.match(TargetPattern(name, "all"))
+        except UserError as error:
+            failures.append((f"//{name}:all", error))
+    return found
 
 
 def _platforms(

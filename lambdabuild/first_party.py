@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lambdabuild.errors import Location, UserError
 from lambdabuild.label import Label, TargetPattern
 from lambdabuild.rule import Rule, RuleId
-from lambdabuild.sources import Kind, WorkingTree, walk_directories
+from lambdabuild.sources import Kind, View, walk_directories
 from lambdabuild.target import Package, Target
 
 if TYPE_CHECKING:  # `packaging` is only for those who have packages
@@ -45,7 +45,7 @@ class FirstParty:
 
     def __init__(
         self,
-        tree: WorkingTree,
+        tree: View,
         patterns: Sequence[TargetPattern],
         owner: Callable[[str], Package | None],
         rules: Mapping[RuleId, Rule],

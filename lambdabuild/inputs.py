@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from lambdabuild.action import HostFile, SourceFile
 from lambdabuild.digest import Digest, Hasher
 from lambdabuild.errors import ExternalError, UserError
-from lambdabuild.sources import WorkingTree
+from lambdabuild.sources import View
 from lambdabuild.sources.stable import pieces, read_node
 from lambdabuild.store import ContentStore
 from lambdabuild.tree import FileNode
@@ -23,7 +23,7 @@ class InputFiles:
     store: gives the store, when it is needed: hashing needs none.
     """
 
-    def __init__(self, tree: WorkingTree, store: Callable[[], ContentStore]) -> None:
+    def __init__(self, tree: View, store: Callable[[], ContentStore]) -> None:
         self._tree = tree
         self._store = store
         self._host: dict[str, FileNode] = {}

@@ -15,7 +15,7 @@ from lambdabuild.errors import CycleError, Location, UserError, did_you_mean
 from lambdabuild.first_party import FirstParty
 from lambdabuild.label import EXTERNAL, Label, TargetPattern
 from lambdabuild.rulebook import Rulebook, decode
-from lambdabuild.sources import BUILD_FILES, Kind, WorkingTree, not_a_file, walk_directories
+from lambdabuild.sources import BUILD_FILES, Kind, View, not_a_file, walk_directories
 from lambdabuild.target import Package, Target, TargetGraph
 
 
@@ -31,7 +31,7 @@ class Loader:
 
     def __init__(
         self,
-        tree: WorkingTree,
+        tree: View,
         rulebook: Rulebook,
         *,
         auto: Sequence[Label] = (),
@@ -75,6 +75,16 @@ class Loader:
             for name in self.packages(pattern)
             for target in sorted(self.package(name).targets)
         ]
+
+    def names_something(self, pattern: TargetPattern) -> bool:
+        """Tells whether there is what `pattern` names; loads at most one package, which may be broken."""
+        if pattern.recursive:
+            where = pattern.package
+            here = not self._inner_workspace(where) and self._tree.kind(where) is Kind.DIRECTORY
+            return here and any(map(self.build_file, walk_directories(self._tree, where)))
+        if pattern.package != EXTERNAL and not self.build_file(pattern.package):
+            return False
+        return pattern.wildcard or pattern.name in self.package(pattern.package).targets
 
     def packages(self, pattern: TargetPattern) -> list[str]:
         """Returns the names of the packages that `pattern` speaks of, sorted, without loading them.

@@ -20,7 +20,7 @@ import lambdabuild
 from lambdabuild.errors import CycleError, Location, UserError, did_you_mean
 from lambdabuild.label import parse_label
 from lambdabuild.rule import ATTR_TYPES, COMMON_ATTRS, Attr, AttributeProblem, Rule, RuleId
-from lambdabuild.sources import BUILD_FILES, Kind, WorkingTree
+from lambdabuild.sources import BUILD_FILES, Kind, View
 from lambdabuild.starlark import BUILD_DIALECT, Beat, Interpreter, Module
 from lambdabuild.starlark.failure import parse_frames
 
@@ -37,6 +37,9 @@ _RULES = {
     "host_python.bzl": ("host_python_image",),
     "python.bzl": ("python_package", "python_requirements"),
 }
+RULE_NAMES = tuple(name for names in _RULES.values() for name in names)
+"""The rules that BUILD files have without loading them."""
+
 _RULE_LOADS = "".join(
     f'load("{BUNDLED}{file}", {", ".join(json.dumps(name) for name in names)})\n'
     for file, names in _RULES.items()
@@ -55,7 +58,7 @@ class Rulebook:
 
     def __init__(
         self,
-        tree: WorkingTree,
+        tree: View,
         *,
         beat: Beat = lambda name: None,
         say: Callable[[str, Location | None], None],

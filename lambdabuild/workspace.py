@@ -122,9 +122,14 @@ def find_root(start: Path) -> Path:
     )
 
 
-def load_workspace(root: Path, *, configs: Sequence[str] = (), env: Mapping[str, str]) -> Workspace:
-    """Returns the workspace at `root`; raises UserError for anything that is not understood."""
-    file = _read(root / FILE_NAME)
+def load_workspace(
+    root: Path, *, configs: Sequence[str] = (), env: Mapping[str, str], data: bytes | None = None
+) -> Workspace:
+    """Returns the workspace at `root`; raises UserError for anything that is not understood.
+
+    data: what WORKSPACE.toml holds, if not what lies there.
+    """
+    file = _read(root / FILE_NAME) if data is None else TomlFile.parse(FILE_NAME, data, hint=None)
     document = dict(file.document)
     overlays = document.pop("config", {})
     if not isinstance(overlays, dict):

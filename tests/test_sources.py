@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lambdabuild.digest import digest_of
 from lambdabuild.sources import Kind, SourceError, WorkingTree, stable, walk_directories
-from lambdabuild.sources.working_tree import MAX_LINKS
+from lambdabuild.sources.view import MAX_LINKS
 from lambdabuild.tree import FileNode
 
 

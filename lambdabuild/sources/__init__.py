@@ -1,11 +1,22 @@
 """A view of the workspace's files: listing, reading, globs, digests.
 
 Loading, globs and hashing see files only through this view, and it records
-what they saw: those records say when an earlier answer still holds. Today
-there is one view, the working tree; a git revision will be another.
+what they saw: those records say when an earlier answer still holds. There are
+two: the working tree, and a revision of git, which has a module of its own
+(git_tree) that is imported only where one is asked for.
 """
 
 from lambdabuild.sources.glob import BUILD_FILES, glob
-from lambdabuild.sources.working_tree import Kind, SourceError, WorkingTree, not_a_file, walk_directories
+from lambdabuild.sources.view import Kind, SourceError, View, not_a_file, walk_directories
+from lambdabuild.sources.working_tree import WorkingTree
 
-__all__ = ["BUILD_FILES", "Kind", "SourceError", "WorkingTree", "glob", "not_a_file", "walk_directories"]
+__all__ = [
+    "BUILD_FILES",
+    "Kind",
+    "SourceError",
+    "View",
+    "WorkingTree",
+    "glob",
+    "not_a_file",
+    "walk_directories",
+]

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from lambdabuild.errors import UserError
 from lambdabuild.label import is_text
-from lambdabuild.sources.working_tree import Kind, SourceError, WorkingTree
+from lambdabuild.sources.view import Kind, SourceError, View
 
 BUILD_FILES = ("BUILD.lambda", "BUILD")
 """Names of the file that makes a directory a package; the first one wins."""
@@ -25,9 +25,7 @@ _MARKERS = (*BUILD_FILES, "WORKSPACE.toml")
 _ANY = "\0" * 9
 
 
-def glob(
-    tree: WorkingTree, package: str, include: Sequence[str], exclude: Sequence[str] = ()
-) -> tuple[str, ...]:
+def glob(tree: View, package: str, include: Sequence[str], exclude: Sequence[str] = ()) -> tuple[str, ...]:
     """Returns the files of `package` that match, as sorted paths relative to it.
 
     Raises UserError for a bad pattern, a name that is not UTF-8, or a link to
@@ -55,7 +53,7 @@ def glob(
 
 
 def _walk(
-    tree: WorkingTree, package: str, directory: str, parts: tuple[str, ...], excluded: list[re.Pattern[str]]
+    tree: View, package: str, directory: str, parts: tuple[str, ...], excluded: list[re.Pattern[str]]
 ) -> Iterator[str]:
     """Yields the paths below `directory` (relative to `package`) that `parts` match."""
     listing = tree.listing("/".join(filter(None, (package, directory))))
@@ -85,7 +83,7 @@ def _walk(
 
 
 def _led_to(
-    tree: WorkingTree, package: str, path: str, wants_directory: bool, excluded: list[re.Pattern[str]]
+    tree: View, package: str, path: str, wants_directory: bool, excluded: list[re.Pattern[str]]
 ) -> Kind | None:
     """Returns what the link at `path` leads to; refuses one to a directory that would be entered."""
     full = f"{package}/{path}" if package else path

@@ -1,37 +1,17 @@
-"""The working tree: the workspace's files as they lie on disk.
-
-Paths are workspace-relative with "/" between parts; "" is the root. A symlink
-counts as what it leads to, link by link, and must not leave the workspace.
-"""
+"""The working tree: the workspace's files as they lie on disk."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
-from enum import Enum
+from collections.abc import Mapping
 from pathlib import Path
 
 from lambdabuild.digest import Digest, digest_of
-from lambdabuild.errors import UserError
 from lambdabuild.sources import stable
+from lambdabuild.sources.view import Kind, Links, SourceError, missing, not_a_file
 from lambdabuild.tree import FileNode
-
-MAX_LINKS = 40
-
-
-class Kind(Enum):
-    """What a directory entry is, links not followed."""
-
-    FILE = "file"
-    DIRECTORY = "directory"
-    LINK = "link"
-    OTHER = "other"
-
-
-class SourceError(UserError):
-    """A source cannot be used: missing, unreadable, no regular file, or outside the workspace."""
 
 
 class WorkingTree:
@@ -51,7 +31,7 @@ class WorkingTree:
         self._prefix = f"{root}/"
         self._nodes: dict[str, FileNode] = {}
         self._places: dict[Digest, str] = {}
-        self._directories: dict[str, str] = {"": ""}
+        self._real = Links(root, self._target_of).real
 
     def enters(self, name: str) -> bool:
         """Tells whether patterns and globs go into a directory called `name`."""
@@ -110,36 +90,12 @@ class WorkingTree:
         """Returns the absolute path where bytes of that digest were last seen, or None."""
         return self._places.get(digest)
 
-    def _real(self, path: str) -> str:
-        """Returns where `path` leads when every link on the way is followed."""
-        parent, _, name = path.rpartition("/")
-        if not name:
-            return ""
-        if parent not in self._directories:
-            self._directories[parent] = self._real(parent)
-        return self._follow(self._directories[parent], name, iter(range(MAX_LINKS)))
-
-    def _follow(self, parent: str, name: str, allowed: Iterator[int]) -> str:
-        path = f"{parent}/{name}" if parent else name
+    def _target_of(self, path: str) -> str | None:
         if not stat.S_ISLNK(os.lstat(self._prefix + path).st_mode):
-            return path
+            return None
         target = os.readlink(self._prefix + path)
         self.links[path] = target
-        if next(allowed, None) is None:
-            raise SourceError(f"{path}: too many links, or links in a circle", hint="point it at a file")
-        here = parent
-        if target.startswith("/"):
-            if not f"{target}/".startswith(self._prefix):
-                raise _outside(path, target)
-            here, target = "", target[len(self._prefix) :]
-        for part in target.split("/"):
-            if part == "..":
-                if not here:
-                    raise _outside(path, target)
-                here = here.rpartition("/")[0]
-            elif part not in ("", "."):
-                here = self._follow(here, part, allowed)
-        return here
+        return target
 
 
 def _kind(entry: os.DirEntry[str]) -> Kind:
@@ -156,16 +112,9 @@ def _kind_of(mode: int) -> Kind:
     return Kind.DIRECTORY if stat.S_ISDIR(mode) else Kind.OTHER
 
 
-def _outside(path: str, target: str) -> SourceError:
-    return SourceError(
-        f"{path} leads out of the workspace, to {target}",
-        hint="copy what it leads to into the workspace, or point it at a file inside",
-    )
-
-
 def _unusable(path: str, error: OSError) -> SourceError:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return SourceError(f"no such file: {path}", hint="check its spelling, or that it is checked out")
+        return missing(path)
     if isinstance(error, PermissionError):
         return SourceError(f"{path} cannot be read: permission denied", hint=f"chmod u+r {path}")
     if isinstance(error, IsADirectoryError):
@@ -177,26 +126,3 @@ def _unusable(path: str, error: OSError) -> SourceError:
             f"{path} changes while it is read", hint="wait until what writes it is done, and build again"
         )
     return SourceError(f"{path} cannot be read: {error.strerror}")
-
-
-def not_a_file(path: str, kind: Kind) -> SourceError:
-    """Returns the error for a source at `path` that is a directory or worse."""
-    if kind is Kind.DIRECTORY:
-        name = path.rpartition("/")[2]
-        return SourceError(
-            f"{path} is a directory, not a file", hint=f'name files, or those below it: glob(["{name}/**"])'
-        )
-    return SourceError(f"{path} is a fifo, a device or a socket, not a file", hint="name a regular file")
-
-
-def walk_directories(tree: WorkingTree, start: str) -> Iterator[str]:
-    """Yields `start` and the directories below it that patterns enter, parents first, sorted."""
-    todo = [start]
-    while todo:
-        directory = todo.pop()
-        listing = tree.listing(directory)
-        if directory != start and listing.get("WORKSPACE.toml") in (Kind.FILE, Kind.LINK):
-            continue
-        yield directory
-        below = [name for name, kind in listing.items() if kind is Kind.DIRECTORY and tree.enters(name)]
-        todo.extend(f"{directory}/{name}" if directory else name for name in reversed(below))

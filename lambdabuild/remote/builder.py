@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from lambdabuild.action import ActionResult
+from lambdabuild.action import Action, ActionResult
 from lambdabuild.configured import ConfiguredLabel
 from lambdabuild.digest import Key
 from lambdabuild.errors import LambdaBuildError
@@ -28,6 +28,7 @@ from lambdabuild.remote.leases import Lease, Table
 from lambdabuild.remote.ordering import Orders, Shipment, runs_remotely
 from lambdabuild.remote.proposals import free_steps, propose
 from lambdabuild.remote.reckoning import Reckoning
+from lambdabuild.remote.scheduling import startable
 from lambdabuild.remote.services import CodeBuild
 from lambdabuild.remote.states import BuildState
 from lambdabuild.remote.uploads import Uploading, Uploads
@@ -190,31 +191,33 @@ class RemoteBuilder:
 
         live: the orders that are under way.
         """
-        if self._reckoning.stale or (self._reckoning.failures and not self._keep_going):
+        room = self._codebuild.concurrency - sum(followed.mine for followed in self._followed.values())
+        failed = self._reckoning.failures and not self._keep_going
+        if room <= 0 or failed or self._reckoning.stale:
             return []
-        started = sum(followed.mine for followed in self._followed.values())
         free = free_steps(self._todo, busy, self._reckoning.failures)
-        estimates = self._codebuild.estimates
-        batches = propose(
-            free,
-            key_of=self._orders.key_of,
-            seconds=lambda action: estimates.seconds(action.tool, str(action.id.label)),
-            concurrency=self._codebuild.concurrency,
-        )
+        batches = propose(free, key_of=self._orders.key_of, seconds=self._seconds, concurrency=room)
         leases: list[Lease] = []
-        for batch in [batch for batch in batches if not batch.after][: self._codebuild.concurrency - started]:
-            images = [id_ for id_ in self._reckoning.unpushed if self._orders.manifest_key(id_) in batch.keys]
+        for number in startable(batches, over=(), running=(), concurrency=room):
+            batch = batches[number]
+            made = {*batch.keys}
+            images = [id_ for id_ in self._reckoning.unpushed if self._orders.manifest_key(id_) in made]
             shipment = self._orders.ship([free[key].action for key in batch.keys], images)
             leases.append(self._lease(shipment, batch.environment, now, short=batch.short))
-        under_way = {image.id for each in self._followed.values() for image in each.order.images}
-        ready = [
-            id_
-            for id_ in self._reckoning.unpushed - under_way
-            if self._orders.manifest_key(id_) not in self._todo
-        ]
-        if ready and len(leases) + started < self._codebuild.concurrency:
+        ready = self._ready_to_push()
+        if ready and len(leases) < room:
             leases.append(self._lease(self._orders.ship((), ready), PLAIN, now, short=False))
         return [lease for lease in leases if lease.order not in live]
+
+    def _seconds(self, action: Action) -> float:
+        return self._codebuild.estimates.seconds(action.tool, str(action.id.label))
+
+    def _ready_to_push(self) -> list[ConfiguredLabel]:
+        """Returns the images that are made, but not pushed, and that no build under way pushes."""
+        under_way = {image.id for each in self._followed.values() for image in each.order.images}
+        unmade = self._todo.keys() | self._reckoning.failures.keys()
+        images = self._reckoning.unpushed - under_way
+        return [id_ for id_ in images if self._orders.manifest_key(id_) not in unmade]
 
     def _lease(self, shipment: Shipment, environment: Environment, now: float, *, short: bool) -> Lease:
         name = self._uploads.send(shipment)

@@ -108,12 +108,20 @@ def _build(tree: _Tree) -> Directory:
             symlinks[name] = node
         else:
             directories[name] = _build(node) if isinstance(node, dict) else node
-    message = b"".join(
-        [_field(1, _text(1, name) + _file_fields(node)) for name, node in files.items()]
-        + [_field(2, _text(1, name) + _field(2, _digest(d.digest))) for name, d in directories.items()]
-        + [_field(3, _text(1, name) + _text(2, link.target)) for name, link in symlinks.items()]
-    )
+    below = {name: directory.digest for name, directory in directories.items()}
+    message = encode_directory(files, below, symlinks)
     return Directory(files, directories, symlinks, message, digest_of(message))
+
+
+def encode_directory(
+    files: Mapping[str, FileNode], directories: Mapping[str, Digest], symlinks: Mapping[str, SymlinkNode]
+) -> bytes:
+    """Returns the Directory message of what lies in one directory, by name."""
+    return b"".join(
+        [_field(1, _text(1, name) + _file_fields(files[name])) for name in sorted(files)]
+        + [_field(2, _text(1, name) + _field(2, _digest(directories[name]))) for name in sorted(directories)]
+        + [_field(3, _text(1, name) + _text(2, symlinks[name].target)) for name in sorted(symlinks)]
+    )
 
 
 def _file_fields(node: FileNode) -> bytes:

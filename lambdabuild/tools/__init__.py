@@ -31,15 +31,23 @@ PER_PLATFORM = frozenset({"host_python", "image"})
 """Names of the tools whose outputs depend on the platform; those of the others are made once for all."""
 
 
-def all_tools(index: Callable[[], Index], environments: Path, read_layer: ReadLayer) -> Mapping[str, Tool]:
+def all_tools(
+    index: Callable[[], Index],
+    environments: Path,
+    read_layer: ReadLayer,
+    *,
+    build_user: int | None = None,
+) -> Mapping[str, Tool]:
     """Returns the tools by name.
 
     index:        gives the package index, when something is fetched.
     environments: where the environments of builds are kept.
     read_layer:   gives the layers of external images.
+    build_user:   whom the backends of Python packages run as; None: as this process.
     """
     plain: tuple[Tool, ...] = (LayerTool(), ImageTool(), HostPythonTool(), WriteTool(), WheelsTool())
-    tools: tuple[Tool, ...] = (*plain, FetchTool(index), WheelTool(environments, index), PullTool(read_layer))
+    wheel = WheelTool(environments, index, build_user)
+    tools: tuple[Tool, ...] = (*plain, FetchTool(index), wheel, PullTool(read_layer))
     return {tool.name: tool for tool in tools}
 
 

@@ -37,13 +37,14 @@ class WheelTool:
 
     environments: where build environments are kept.
     index:        gives the package index; asked only when there is something to fetch.
+    user:         whom backends run as; None: as this process.
     """
 
     name = "wheel"
     version = 1
 
-    def __init__(self, environments: Path, index: Callable[[], Index]) -> None:
-        self._directory, self._index = environments, index
+    def __init__(self, environments: Path, index: Callable[[], Index], user: int | None = None) -> None:
+        self._directory, self._index, self._user = environments, index, user
         self._guard = threading.Lock()
         self._environments: Environments | None = None
 
@@ -67,7 +68,7 @@ class WheelTool:
             backend_path=backend_path,
             variables=params["variables"],
         )
-        wheel = build_wheel(project, environment, call.scratch / "build", call.check)
+        wheel = build_wheel(project, environment, call.scratch / "build", call.check, self._user)
         _check_name(wheel, params["project"], host=params["host"] is not None)
         return {PACKAGE: Made(wheel)}
 

@@ -12,7 +12,8 @@ sources, the locked wheels and a small fixed set of variables.
     outcome      what a backend printed -> why it failed
     wheel_name   the file name that a wheel gives itself
     process      runs a program that can be stopped
+    user         what a backend may use that runs as another user
 
 Absent: resolving build requirements (the lock did that), and a sandbox: a backend
-can read the machine and use the network.
+can read what its user can, and use the network.
 """

@@ -10,6 +10,8 @@ Absent: config_settings, and metadata without a wheel.
 from __future__ import annotations
 
 import os
+import shutil
+import stat
 import subprocess
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +28,7 @@ from lambdabuild.errors import ActionFailed, UserError
 from lambdabuild.oci.tar import MTIME
 from lambdabuild.python.pep517 import outcome, process
 from lambdabuild.python.pep517.environment import Environment
+from lambdabuild.python.pep517.user import hand_over, open_way, take
 
 _ADD_HINT: Final = "add {} to [build-system] requires in pyproject.toml, then: lambdabuild lock"
 
@@ -48,32 +51,44 @@ class Project:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-def build_wheel(project: Project, environment: Environment, scratch: Path, check: Callable[[], None]) -> Path:
+def build_wheel(
+    project: Project,
+    environment: Environment,
+    scratch: Path,
+    check: Callable[[], None],
+    user: int | None = None,
+) -> Path:
     """Returns the wheel that the project's backend makes, below `scratch`, under the name it gave it.
 
     scratch: an empty directory outside `project.source`, or the name of one to make.
     check:   raises to kill the backend, with all that it started in its session.
+    user:    whom the backend runs as, if not as this process, which then has to be root's. It
+             gets the sources for its own; the interpreter has to be within its reach.
 
     Raises ActionFailed, with the end of what the backend printed, if there is no
     wheel in the end; UserError for a backend path outside the project. The wheel is
     not looked into.
     """
-    return _Backend(project, environment, scratch, check).build()
+    return _Backend(project, environment, scratch, check, user).build()
 
 
 class _Backend:
     def __init__(
-        self, project: Project, environment: Environment, scratch: Path, check: Callable[[], None]
+        self,
+        project: Project,
+        environment: Environment,
+        scratch: Path,
+        check: Callable[[], None],
+        user: int | None,
     ) -> None:
         self._project, self._environment, self._check = project, environment, check
+        self._scratch, self._user = scratch, user
         self._wheels, self._output = scratch / "wheels", scratch / "output.txt"
         self._variables = _variables(project, environment, scratch)
-        for directory in (
-            scratch,
-            self._wheels,
-            *(Path(self._variables[name]) for name in ("HOME", "TMPDIR")),
-        ):
+        for directory in (scratch, self._wheels, *self._own_places()):
             directory.mkdir(exist_ok=True)
+        if user is not None:
+            self._let_in(user)
         try:
             self._hooks = BuildBackendHookCaller(
                 str(project.source), project.backend, project.backend_path, self._run, str(environment.python)
@@ -91,9 +106,26 @@ class _Backend:
         if not isinstance(name, str) or name != os.path.basename(name) or name in ("", ".", ".."):
             raise self._failed(f"says that it made {str(name)[:200]!r}, which is no file name")
         wheel = self._wheels / name
-        if wheel.is_symlink() or not wheel.is_file():
-            raise self._failed(f"says that it made {name!r}, and did not")
-        return wheel
+        if self._user is not None:
+            taken = self._scratch / "taken"
+            taken.mkdir(exist_ok=True)
+            if take(wheel, taken / name):
+                return taken / name
+        elif wheel.is_file() and not wheel.is_symlink():
+            return wheel
+        raise self._failed(f"says that it made {name!r}, and did not")
+
+    def _let_in(self, user: int) -> None:
+        """Gives `user` what the backend writes to, and the way to what it reads."""
+        for tree in (self._project.source, self._wheels, *self._own_places()):
+            hand_over(tree, user)
+        root = self._environment.python.parents[1]
+        root.chmod(0o755)
+        for place in (self._scratch, self._project.source, root):
+            open_way(place)
+
+    def _own_places(self) -> tuple[Path, ...]:
+        return Path(self._variables["HOME"]), Path(self._variables["TMPDIR"])
 
     def _call(self, hook: Callable[[], object]) -> object:
         """Returns what a hook of the backend returns."""
@@ -123,9 +155,25 @@ class _Backend:
         """Runs a hook's process, as BuildBackendHookCaller wants it."""
         assert cwd is not None
         env = {**self._variables, **(extra_environ or {})}
-        code = process.run(cmd, cwd=Path(cwd), env=env, output=self._output, check=self._check)
+        if self._user is not None:
+            cmd = self._within_reach(cmd, self._user)
+        code = process.run(
+            cmd, cwd=Path(cwd), env=env, output=self._output, check=self._check, user=self._user
+        )
         if code:
             raise subprocess.CalledProcessError(code, cmd)
+        answer = Path(cmd[-1]) / "output.json"
+        if not stat.S_ISREG(answer.lstat().st_mode):
+            raise ValueError("the answer is no file")
+
+    def _within_reach(self, cmd: Sequence[str], user: int) -> Sequence[str]:
+        """Returns the command of a hook for another user: python, script, hook, directory of the answer."""
+        python, script, hook, directory = cmd
+        readable = self._scratch / "hook.py"
+        shutil.copyfile(script, readable)
+        readable.chmod(0o644)
+        hand_over(Path(directory), user)
+        return [python, str(readable), hook, directory]
 
     def _check_requirements(self, wanted: object) -> None:
         """Raises ActionFailed for the first requirement that the environment does not satisfy."""

@@ -21,6 +21,7 @@ def run(
     env: Mapping[str, str],
     output: Path,
     check: Callable[[], None],
+    user: int | None = None,
 ) -> int:
     """Runs a program to its end; returns its exit code, negative for a signal.
 
@@ -28,6 +29,7 @@ def run(
     output: gets what it prints, both streams, after what is there already. A file,
             not a pipe: nobody waits for a child that keeps it open.
     check:  called every tenth of a second, to stop all by an exception.
+    user:   whom it runs as, and as which group, with no further groups; None: as this process.
 
     The program is in a session and process group of its own, which is killed in
     the end, however that comes. Its umask is 022. Raises ExternalError if it
@@ -44,6 +46,9 @@ def run(
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 umask=0o022,
+                user=user,
+                group=user,
+                extra_groups=None if user is None else (),
             )
     except (FileNotFoundError, PermissionError) as error:
         raise ExternalError(f"cannot start {arguments[0]}: {error.strerror}") from error

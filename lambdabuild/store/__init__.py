@@ -12,6 +12,11 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from lambdabuild.digest import Digest, Key
+from lambdabuild.errors import ExternalError
+
+
+class LostBlobError(ExternalError):
+    """A blob that was here is damaged or gone. It counts as missing from now on: plan again."""
 
 
 class ContentStore(Protocol):
@@ -36,6 +41,10 @@ class ContentStore(Protocol):
 
 class BlobFiles(Protocol):
     """A content store whose blobs can be had as files of this machine."""
+
+    def fetch(self, digests: Iterable[Digest]) -> None:
+        """Sees to it that blobs which are elsewhere are on this machine, with few requests."""
+        ...
 
     def pieces(self, digest: Digest) -> Iterator[bytes]:
         """As ContentStore does."""

@@ -48,8 +48,12 @@ def environment() -> Mapping[str, str]:
     }
 
 
+@cache
 def client(service: str, endpoint: str | None = None) -> Any:
-    """Returns a boto3 client of this server, or of `endpoint`, whatever the environment says."""
+    """Returns a boto3 client of this server, or of `endpoint`, whatever the environment says.
+
+    One for all: it is good for any thread, and takes longer to make than most tests to run.
+    """
     import boto3
     from botocore.config import Config
 

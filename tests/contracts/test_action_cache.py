@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import signal
 import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdabuild.digest import Key, encode, key_of
 from lambdabuild.errors import ExternalError
 from lambdabuild.store import ActionCache
 from lambdabuild.store.local import LocalActionCache
+from lambdabuild.store.s3.cache import S3ActionCache
+from tests.store.s3_place import S3Place
 
 KEY = key_of("action", "a")
 OTHER = key_of("action", "b")
@@ -26,7 +30,14 @@ RESULT = b'{"outputs":{}}\nwith a line\n\0\xff'
 
 
 class Backend(Protocol):
-    """A place for results, and the ways to reach behind the cache that stands on it."""
+    """A place for results, and the ways to reach behind the cache that stands on it.
+
+    rounds: how often something is done that has to be done often; fewer where each time is dear.
+    stride: every how many-th byte is damaged.
+    """
+
+    rounds: ClassVar[int]
+    stride: ClassVar[int]
 
     def open(self) -> ActionCache:
         """Returns another client of the same place."""
@@ -53,6 +64,8 @@ class Backend(Protocol):
 @dataclasses.dataclass(frozen=True)
 class LocalBackend:
     root: Path
+    rounds: ClassVar[int] = 50
+    stride: ClassVar[int] = 1
 
     def open(self) -> LocalActionCache:
         return LocalActionCache(self.root)
@@ -77,7 +90,35 @@ class LocalBackend:
         return self.root / "ac" / key[:2] / key[2:]
 
 
-BACKENDS = {"local": LocalBackend}
+@dataclasses.dataclass(frozen=True)
+class S3Backend:
+    root: Path
+    rounds: ClassVar[int] = 8
+    stride: ClassVar[int] = 19
+
+    @cached_property
+    def place(self) -> S3Place:
+        return S3Place(self.root)
+
+    def open(self) -> S3ActionCache:
+        return self.place.cache()
+
+    @property
+    def opening(self) -> str:
+        self.root.mkdir(exist_ok=True)
+        return self.place.opening("S3ActionCache", "cache")
+
+    def stored(self, key: Key) -> bytes:
+        return self.place.get(f"results/{self.place.segment_of(key)}")
+
+    def overwrite(self, key: Key, data: bytes) -> None:
+        self.place.put(f"results/{self.place.segment_of(key)}", data)
+
+    def document(self, key: Key) -> bytes | None:
+        return self.open().document(key)
+
+
+BACKENDS: Mapping[str, Callable[[Path], Backend]] = {"local": LocalBackend, "s3": S3Backend}
 
 
 @pytest.fixture(params=BACKENDS)
@@ -91,10 +132,13 @@ def cache(backend: Backend) -> ActionCache:
 
 
 @pytest.mark.parametrize("kind", BACKENDS)
-@given(results=st.dictionaries(st.text(max_size=3), st.binary(max_size=50), max_size=4))
-def test_looking_up_is_the_left_inverse_of_recording(kind: str, results: dict[str, bytes]) -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        backend = BACKENDS[kind](Path(directory))
+def test_looking_up_is_the_left_inverse_of_recording(kind: str, tmp_path: Path) -> None:
+    numbers = itertools.count()
+
+    @settings(max_examples=min(100 if kind == "local" else 15, settings().max_examples))
+    @given(results=st.dictionaries(st.text(max_size=3), st.binary(max_size=50), max_size=4))
+    def law(results: dict[str, bytes]) -> None:
+        backend = BACKENDS[kind](tmp_path / str(next(numbers)))
         keyed = {key_of("action", name): (name, result) for name, result in results.items()}
         for key, (name, result) in keyed.items():
             backend.open().record(key, result, encode(name))
@@ -104,6 +148,8 @@ def test_looking_up_is_the_left_inverse_of_recording(kind: str, results: dict[st
         assert {key: backend.document(key) for key in keyed} == {
             key: encode(name) for key, (name, _) in keyed.items()
         }
+
+    law()
 
 
 def test_what_was_never_recorded_is_not_found(backend: Backend, cache: ActionCache) -> None:
@@ -121,15 +167,18 @@ def test_keys_of_different_kinds_are_apart(cache: ActionCache) -> None:
     }
 
 
-def test_a_later_result_takes_the_place_of_an_earlier_one(cache: ActionCache) -> None:
+def test_a_later_result_takes_the_place_of_an_earlier_one(backend: Backend, cache: ActionCache) -> None:
     cache.record(KEY, b"first, and longer", b'"a"')
     cache.record(KEY, b"second", b'"a"')
-    assert cache.lookup([KEY]) == {KEY: b"second"}
+    assert cache.lookup([KEY]) == backend.open().lookup([KEY]) == {KEY: b"second"}
+    backend.open().record(KEY, b"again", b'"a"')
+    assert backend.open().lookup([KEY]) == {KEY: b"again"}
 
 
-def damages(stored: bytes) -> list[bytes]:
-    flips = [stored[:i] + bytes([stored[i] ^ 1]) + stored[i + 1 :] for i in range(len(stored))]
-    cuts = [stored[:i] for i in range(len(stored))]
+def damages(stored: bytes, stride: int) -> list[bytes]:
+    places = range(0, len(stored), stride)
+    flips = [stored[:i] + bytes([stored[i] ^ 1]) + stored[i + 1 :] for i in places]
+    cuts = [stored[:i] for i in places]
     return [*flips, *cuts, stored + b"\0", stored + stored, bytes(len(stored)), b"\n"]
 
 
@@ -137,7 +186,7 @@ def test_every_damage_to_a_result_is_told_once_and_the_result_gone_then(backend:
     backend.open().record(OTHER, b"other", b'"b"')
     backend.open().record(KEY, RESULT, b'"a"')
     stored = backend.stored(KEY)
-    for damaged in damages(stored):
+    for damaged in damages(stored, backend.stride):
         backend.overwrite(KEY, damaged)
         with pytest.raises(ExternalError, match="damaged and has been removed") as caught:
             backend.open().lookup([OTHER, KEY])
@@ -156,15 +205,16 @@ from lambdabuild.digest import encode, key_of
 print("ready", flush=True)
 i = 0
 while LIMIT is None or i < LIMIT:
-    name = str(i % 50)
+    name = str(i % NAMES)
     cache.record(key_of("action", name), name.encode() * 1000, encode(name))
     i += 1
 """
 
 
 def test_concurrent_writers_do_not_disturb_readers_or_each_other(backend: Backend) -> None:
-    writers = [start(backend.opening + "LIMIT = 150\n" + WRITING) for _ in range(3)]
-    names = {key_of("action", str(i)): str(i).encode() * 1000 for i in range(50)}
+    limits = f"LIMIT, NAMES = {3 * backend.rounds}, {backend.rounds}\n"
+    writers = [start(backend.opening + limits + WRITING) for _ in range(3)]
+    names = {key_of("action", str(i)): str(i).encode() * 1000 for i in range(backend.rounds)}
     while any(writer.poll() is None for writer in writers):
         found = backend.open().lookup(names)
         assert {key: names[key] for key in found} == found
@@ -176,7 +226,7 @@ def test_concurrent_writers_do_not_disturb_readers_or_each_other(backend: Backen
 
 
 def test_a_killed_writer_leaves_whole_results_with_their_documents(backend: Backend) -> None:
-    with start(backend.opening + "LIMIT = None\n" + WRITING) as writer:
+    with start(backend.opening + "LIMIT, NAMES = None, 50\n" + WRITING) as writer:
         assert writer.stdout is not None
         writer.stdout.readline()
         time.sleep(0.1)

@@ -37,13 +37,20 @@ class S3ActionCache:
     """The results in a bucket. For any thread.
 
     cache_dir: where copies of segments lie.
+    strict:    whether damage that was removed is told once, as an error. Without, it is no result.
     clock:     seconds that never go back, for the age of the last listing alone.
     """
 
     def __init__(
-        self, bucket: Bucket, cache_dir: Path, *, clock: Callable[[], float] = time.monotonic
+        self,
+        bucket: Bucket,
+        cache_dir: Path,
+        *,
+        strict: bool = True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.bucket = bucket
+        self._strict = strict
         self._files = SegmentFiles(bucket, "results", cache_dir)
         self._clock = clock
         self._lock = threading.RLock()
@@ -115,7 +122,7 @@ class S3ActionCache:
         return document
 
     def refresh(self) -> None:
-        """Lists the segments, and reads those that are new; raises ExternalError for damaged ones."""
+        """Lists the segments, and reads those that are new; raises ExternalError for damaged ones if strict."""
         with self._lock:
             if self._terms is None:
                 self._terms = read_terms(self.bucket)
@@ -124,7 +131,7 @@ class S3ActionCache:
             removed = [name for name in sorted(loaded.damaged) if self.bucket.delete(f"results/{name}")]
             for name, data in loaded.new.items():
                 self._take(name, data, loaded.listing.objects[name].modified)
-            if removed:
+            if removed and self._strict:
                 raise ExternalError(
                     "a segment of results in the remote store was damaged and has been removed",
                     hint="run the same command again; what they said will be made again",

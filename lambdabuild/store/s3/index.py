@@ -54,6 +54,7 @@ class Index:
         self._places: dict[Digest, dict[Place, None]] = {}
         self._objects: dict[str, Listed] = {}
         self._distrusted: set[tuple[Place, float]] = set()
+        self._condemned: set[tuple[str, float]] = set()
         self.segments = 0
 
     def refresh(self) -> None:
@@ -112,6 +113,7 @@ class Index:
             self.segments += 1
             self._note(objects)
             self._distrusted = {pair for pair in self._distrusted if pair[0].name not in objects}
+            self._condemned = {pair for pair in self._condemned if pair[0] not in objects}
 
     def wrote(self, name: str, size: int) -> None:
         """Notes that cas/`name` has just been written."""
@@ -129,6 +131,12 @@ class Index:
             listed = self._objects.get(place.name)
             if listed is not None:
                 self._distrusted.add((place, listed.modified))
+
+    def condemn(self, name: str) -> None:
+        """Lets no place in cas/`name` count any more, until it is written again."""
+        with self._lock:
+            if name in self._objects:
+                self._condemned.add((name, self._objects[name].modified))
 
     def forget(self, digests: Iterable[Digest]) -> None:
         """Distrusts all places of `digests`."""
@@ -149,7 +157,8 @@ class Index:
         listed = self._objects.get(name)
         if listed is None or listed.size != size or not self._is_fresh(listed):
             return False
-        return not any(place.name == name and at == listed.modified for place, at in self._distrusted)
+        doubted = {(place.name, at) for place, at in self._distrusted} | self._condemned
+        return (name, listed.modified) not in doubted
 
     def _load(self) -> bool:
         """Returns whether the listing was only now made."""
@@ -173,12 +182,15 @@ class Index:
 
     def _known_places(self, digest: Digest) -> list[Place]:
         objects = self._objects
-        found = [
-            place
-            for place in self._places.get(digest, ())
-            if place.name in objects and (place, objects[place.name].modified) not in self._distrusted
-        ]
+        found = [place for place in self._places.get(digest, ()) if self._is_trusted(place)]
         return sorted(found, key=lambda place: (-objects[place.name].modified, place))
+
+    def _is_trusted(self, place: Place) -> bool:
+        listed = self._objects.get(place.name)
+        if listed is None:
+            return False
+        at = listed.modified
+        return (place.name, at) not in self._condemned and (place, at) not in self._distrusted
 
     def _take(self, name: str, data: bytes) -> None:
         self._segments.add(name)

@@ -2,11 +2,13 @@
 
 What is damaged is read a second time before it is believed to be. Then the
 object is held against its own name: an object that is right was spoken of
-wrongly, and stays; one that is wrong is deleted, if this role may.
+wrongly, and stays; one that is wrong is deleted, or emptied by who may write
+but not delete: an object of another length than the index says holds nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from typing import TypeAlias
 
 from lambdabuild.digest import CHUNK, Digest, Hasher
 from lambdabuild.errors import ExternalError
+from lambdabuild.store import LostBlobError
 from lambdabuild.store.local import disk_errors
 from lambdabuild.store.s3.bucket import Bucket
 from lambdabuild.store.s3.index import Index, Place
@@ -154,13 +157,25 @@ class Reader:
         """Returns whether the object of a place with wrong bytes was damaged and is removed now."""
         self._index.distrust(place)
         hasher = Hasher()
+        seen = self._bucket.read(f"cas/{place.name}", (0, 1), limit=1)
         pieces = self._bucket.pieces(f"cas/{place.name}", limit=1 << 50)
         for piece in pieces or ():
             hasher.update(piece)
-        if hasher.digest().hash == place.name or not self._bucket.delete(f"cas/{place.name}"):
+        if hasher.digest().hash == place.name:
             return False
-        self._index.lost(place.name)
-        return True
+        self._index.condemn(place.name)
+        if self._bucket.delete(f"cas/{place.name}"):
+            self._index.lost(place.name)
+            return True
+        if seen is not None:
+            self._empty(place.name, seen.etag)
+        return False
+
+    def _empty(self, name: str, etag: str) -> None:
+        """Empties the object, if it is still that of `etag` and this role may."""
+        with contextlib.suppress(ExternalError):
+            if self._bucket.replace(f"cas/{name}", b"", etag):
+                self._index.wrote(name, 0)
 
     def _range(self, name: str, offset: int, length: int) -> bytes:
         if not length:
@@ -203,15 +218,15 @@ def spans_of(placed: Iterable[tuple[Digest, Place]]) -> list[Span]:
     return [*spans, Span(name, start, end - start, tuple(blobs))] if blobs else spans
 
 
-def _damaged(digest: Digest, removed: bool) -> ExternalError:
+def _damaged(digest: Digest, removed: bool) -> LostBlobError:
     end = " and has been removed" if removed else ""
-    return ExternalError(
+    return LostBlobError(
         f"a blob of the remote store was damaged{end}: {digest}",
         hint="run the same command again; what it held will be made again",
     )
 
 
-def _lacking(digest: Digest) -> ExternalError:
-    return ExternalError(
+def _lacking(digest: Digest) -> LostBlobError:
+    return LostBlobError(
         f"the remote store has no blob {digest}", hint="run the same command again; it will be made again"
     )

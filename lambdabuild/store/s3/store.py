@@ -14,6 +14,7 @@ from lambdabuild.store.s3.index import Index
 from lambdabuild.store.s3.reading import Reader
 from lambdabuild.store.s3.upload import Sources, Uploaded, Uploader
 
+
 class S3Store:
     """The blobs in a bucket. For any thread.
 

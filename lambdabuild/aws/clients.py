@@ -62,7 +62,33 @@ class Aws:
             # A stand-in has no host name for each bucket.
             client = self._session.client(service, config=_config({"addressing_style": "path"}))
         self.meter.watch(service, client.meta.events)
+        client.meta.events.register("needs-retry", again_if_cut)
         return client
+
+
+def again_if_cut(
+    *,
+    response: tuple[Any, Any] | None,
+    operation: Any,
+    attempts: int,
+    caught_exception: Exception | None,
+    **others: object,
+) -> float | None:
+    """Returns for how many seconds botocore has to wait before it repeats a request; None: it has not to.
+
+    botocore takes a body that a connection cut short for a whole one: what is lacking is then absent
+    from the answer. Bodies that it hands over as streams, it watches itself.
+    """
+    from botocore.parsers import ResponseParserError
+
+    if isinstance(caught_exception, ResponseParserError):
+        cut = True
+    elif response is None or operation.has_streaming_output or operation.http.get("method") == "HEAD":
+        return None
+    else:
+        length = response[0].headers.get("Content-Length")
+        cut = length is not None and int(length) > len(response[0].content)
+    return 0.05 * 2.0**attempts if cut and attempts < ATTEMPTS else None
 
 
 def _config(s3: dict[str, str] | None = None) -> Config:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,14 +15,13 @@ from lambdabuild.workspace import Workspace
 if TYPE_CHECKING:
     from lambdabuild.remote.builder import RemoteEvent
     from lambdabuild.remote.following import Logged, PhaseChanged
+    from lambdabuild.remote.logs import LogLine
     from lambdabuild.remote.uploads import Uploading
     from lambdabuild.remote.working import RemoteWishes
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 LOCAL, CODEBUILD = "local", "codebuild"
-_QUIET = frozenset({"plain", "started"})
-"""Kinds of log lines that nobody wants to see of a build that goes well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +87,12 @@ def whole_images(ui: Ui, workspace: Workspace) -> RemoteWishes | None:
 
 
 class RemoteLines:
-    """Writes what happens on CodeBuild, one line each, with the target's label in front."""
+    """Writes what happens on CodeBuild, one line each, with the target's label or the build in front."""
 
     def __init__(self, ui: Ui) -> None:
         self._ui = ui
         self._told: dict[str, str] = {}
-        self._uploading = False
+        self._quarter = _IDLE
 
     def on_event(self, event: RemoteEvent) -> None:
         from lambdabuild.remote.following import Logged, PhaseChanged
@@ -107,25 +106,62 @@ class RemoteLines:
             self._line(event)
 
     def _upload(self, event: Uploading) -> None:
-        if not self._uploading:
-            there = f", {size_of(event.saved)} are there already" if event.saved else ""
+        """Says once what is sent, and of much of it each quarter that arrived."""
+        quarter = 4 * event.done // max(event.total, 1)
+        if self._quarter == _IDLE:
+            there = f"; {size_of(event.saved)} are there already" if event.saved else ""
             self._ui.note(f"uploading {size_of(event.total)}{there}")
-        self._uploading = event.done < event.total
+        elif event.total >= _MUCH and self._quarter < quarter < _ALL:
+            self._ui.note(f"uploaded {size_of(event.done)} of {size_of(event.total)}")
+        self._quarter = quarter if event.done < event.total else _IDLE
 
     def _phase(self, event: PhaseChanged) -> None:
-        phase = event.phase.lower().replace("_", " ")
-        if phase in _PHASES and self._told.get(event.build) != phase:
+        phase = _PHASES.get(event.phase)
+        if phase and self._told.get(event.build) != phase:
             self._told[event.build] = phase
-            self._ui.note(f"{click.style(event.build, dim=True)}: {phase}")
+            self._tell(event.build, None, phase)
 
     def _line(self, event: Logged) -> None:
-        line = event.line
-        if line.kind in _QUIET:
-            return
-        label = click.style(line.label, fg="cyan") if line.label else click.style(event.build, dim=True)
-        seconds = "" if line.seconds is None else f" {line.seconds:.2f}s"
-        parts = [each for each in (line.tool, "" if line.kind == "output" else line.kind, line.text) if each]
-        self._ui.note(f"{label}: {' '.join(parts)}{seconds}")
+        text = _said(event.line)
+        if text:
+            self._tell(event.build, event.line.label, text)
+
+    def _tell(self, build: str, label: str | None, text: str) -> None:
+        front = click.style(_short(label), fg="cyan") if label else click.style(_build(build), dim=True)
+        self._ui.note(f"{front}: {text}")
 
 
-_PHASES = frozenset({"queued", "provisioning", "build"})
+_IDLE, _ALL = -1, 4
+_MUCH = 10_000_000
+"""Bytes of an upload that is worth more than a line."""
+
+_PHASES: Mapping[str, str] = {"QUEUED": "queued", "PROVISIONING": "provisioning", "BUILD": "building"}
+
+
+def _said(line: LogLine) -> str:
+    """Returns what a person wants to read of a line of a build that goes well; "" for nothing."""
+    seconds = "" if line.seconds is None else f" {line.seconds:.2f}s"
+    match line.kind:
+        case "finished":
+            return f"{line.tool}{seconds}" if seconds else ""  # the others did not run
+        case "failed":
+            what = click.style(" ".join(filter(None, (line.tool, "failed"))), fg="red")
+            return f"{what}: {line.text}"
+        case "pushing":
+            return f"pushing {line.text}"
+        case "pushed":
+            return f"pushed{seconds}"
+        case "note":
+            return line.text
+    return ""  # what a step printed comes with its error, and once
+
+
+def _short(label: str) -> str:
+    """Returns "//a/b" for "//a/b:b", as far as the text of a log is a label at all."""
+    package, _, name = label.rpartition(":")
+    return package if package.endswith(f"/{name}") else label
+
+
+def _build(build: str) -> str:
+    """Returns enough of a build's id to tell it from others."""
+    return f"build {build.rpartition(':')[2][:8]}"

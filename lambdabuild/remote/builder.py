@@ -30,7 +30,7 @@ from lambdabuild.remote.proposals import free_steps, propose
 from lambdabuild.remote.reckoning import Reckoning
 from lambdabuild.remote.scheduling import startable
 from lambdabuild.remote.services import CodeBuild
-from lambdabuild.remote.states import BuildState
+from lambdabuild.remote.states import VANISHED, BuildState
 from lambdabuild.remote.uploads import Uploading, Uploads
 
 RemoteEvent: TypeAlias = BuildEvent | Uploading
@@ -94,6 +94,7 @@ class RemoteBuilder:
         self._uploads = Uploads(codebuild.shared, on_event)
         self._poller = Poller(codebuild.builds, codebuild.tail_of, codebuild.sleep, on_event)
         self._followed: dict[str, _Followed] = {}
+        self._vanished: set[str] = set()  # the leases of builds that CodeBuild knows no more
         self._unknown = False  # whether somebody's build is wanted whose id nobody knows yet
         self._ended: list[BuildState] = []
 
@@ -136,6 +137,8 @@ class RemoteBuilder:
         for state in ended:
             followed = self._followed.pop(state.id)
             self._ended.append(state)
+            if state.status == VANISHED:
+                self._vanished.add(followed.token)
             lines = self._poller.last_lines
             self._reckoning.settle(state, followed.name, followed.order, mine=followed.mine, lines=lines)
         return True
@@ -151,6 +154,8 @@ class RemoteBuilder:
 
         def edit(table: Table) -> Table:
             mine.clear()
+            for token in self._vanished:
+                table = table.removing(token)
             table, live = self._claims.examine(table)
             self._reckoning.adopt()  # only now: what left the table is published
             busy = self._follow(live)
@@ -175,10 +180,10 @@ class RemoteBuilder:
             if order is None or not wanted:
                 continue
             busy |= {action.key for action in order.actions}
-            if each.state is None:
+            if each.build is None:
                 self._unknown = True
             else:
-                self._note(each.state.id, each.lease, order, mine=each.lease.client == self._codebuild.client)
+                self._note(each.build, each.lease, order, mine=each.lease.client == self._codebuild.client)
         return busy
 
     def _note(self, build: str, lease: Lease, order: Order, *, mine: bool) -> None:

@@ -22,10 +22,14 @@ MAX_ORDER_BYTES: Final = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A lease that is not dead. state: of its build; None while that is not known."""
+    """A lease that is not dead.
+
+    build: the one to follow, be it that CodeBuild does not know it yet, or no more; None while nobody
+           knows which it is.
+    """
 
     lease: Lease
-    state: BuildState | None
+    build: str | None
 
 
 class Claims:
@@ -46,8 +50,8 @@ class Claims:
                 table = table.removing(lease.token)
                 continue
             live.append(found)
-            if found.state and not lease.build:
-                table = table.started(lease.token, found.state.id)
+            if found.build and not lease.build:
+                table = table.started(lease.token, found.build)
         return table, tuple(live)
 
     def _judge(self, lease: Lease, now: float, states: Mapping[str, BuildState]) -> Live | None:
@@ -59,7 +63,10 @@ class Claims:
             what = verdict(lease, now, state, sought=True)
         if what is Verdict.RESTART:
             state = self.start(lease)
-        return None if what is Verdict.DEAD else Live(lease, state)
+        if what is Verdict.DEAD:
+            return None
+        absent = None if lease.build in states else lease.build
+        return Live(lease, state.id if state else absent)
 
     def start(self, lease: Lease) -> BuildState:
         """Starts the build of a lease, or returns the one that its token has started already."""

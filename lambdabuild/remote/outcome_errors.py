@@ -12,6 +12,9 @@ from lambdabuild.remote.states import VANISHED, BuildState
 _LINES: Final = 20
 """Lines of a log that an error shows."""
 
+_OF_CODEBUILD: Final = "[Container] "
+"""What lines begin with by which CodeBuild says which phase it is in. What went wrong is in the phases."""
+
 _AGAIN: Final = "run the same command again; what was done is kept"
 _REASONS: Final = {
     "FAULT": ("CodeBuild had a fault of its own", _AGAIN),
@@ -43,7 +46,8 @@ def build_error(state: BuildState, lines: Sequence[str]) -> ExternalError:
         entered = [phase.name for phase in state.phases]
         message, hint = _TIMED_OUT if "PROVISIONING" in entered else _QUEUED
     reasons = [phase.message for phase in state.phases if phase.message]
-    return ExternalError(message, hint=hint, details=(*reasons, *lines[-_LINES:], *_page(state)))
+    told = [line for line in lines if not line.startswith(_OF_CODEBUILD)]
+    return ExternalError(message, hint=hint, details=(*reasons, *told[-_LINES:], *_page(state)))
 
 
 def action_error(failure: ActionFailure, state: BuildState, lines: Sequence[str]) -> LambdaBuildError:

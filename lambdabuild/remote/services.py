@@ -82,7 +82,8 @@ def shared_store(workspace: Workspace, place: str, cache_dir: Path) -> SharedSto
     aws = Aws(region or None, account or None, meter)
     name, prefix = parse_place(place)
     bucket = Bucket(lambda: aws.client("s3"), name, prefix, account or None)
-    return SharedStore(aws, bucket, S3Store(bucket, cache_dir), S3ActionCache(bucket, cache_dir), meter)
+    cache = S3ActionCache(bucket, cache_dir, strict=False)
+    return SharedStore(aws, bucket, S3Store(bucket, cache_dir), cache, meter)
 
 
 def codebuild(workspace: Workspace, shared: SharedStore, cache_dir: Path) -> CodeBuild:

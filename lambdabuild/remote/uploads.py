@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lambdabuild.digest import Digest
 from lambdabuild.order import Order
+from lambdabuild.order.reading import MAX_COMPRESSED
 from lambdabuild.remote.ordering import Shipment
 from lambdabuild.remote.services import SharedStore
 
@@ -57,6 +58,11 @@ class Uploads:
 
     def _send_order(self, order: Order) -> str:
         name, data = order.digest.hash, order.encode()
-        if self._shared.bucket.create(f"orders/{name}", data):
+        bucket, key = self._shared.bucket, f"orders/{name}"
+        if bucket.create(key, data):
             self.orders += len(data)
+            return name
+        found = bucket.read(key, limit=max(len(data), MAX_COMPRESSED))
+        if found is not None and found.data != data:  # damaged, or by another release
+            bucket.replace(key, data, found.etag)
         return name

@@ -59,7 +59,7 @@ class Cloud:
     s3, codebuild_gate, logs, sts, cloudformation: the proxies.
     codebuild: the service behind codebuild_gate, for its controls.
     guards: what all proxies refuse.
-    build_variables: more environment variables for every build.
+    build_variables: more environment variables for every build; "" takes one away.
     """
 
     def __init__(self) -> None:
@@ -114,7 +114,8 @@ class Cloud:
 
     def environment(self, client: str = "alice") -> dict[str, str]:
         """Returns the variables that make every AWS client of a process this client of this cloud."""
-        endpoints = {f"AWS_ENDPOINT_URL_{name.upper()}": proxy.url for name, proxy in self.proxies.items()}
+        names = {name: "CLOUDWATCH_LOGS" if name == "logs" else name.upper() for name in self.proxies}
+        endpoints = {f"AWS_ENDPOINT_URL_{names[name]}": proxy.url for name, proxy in self.proxies.items()}
         return {
             "AWS_ENDPOINT_URL": moto_server.moto_url(),
             **endpoints,
@@ -207,4 +208,5 @@ class Cloud:
 
     def _build_environment(self) -> Mapping[str, str]:
         passed = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
-        return {**self.environment(WORKER), **passed, **self.build_variables}
+        variables = {**self.environment(WORKER), **passed, **self.build_variables}
+        return {name: value for name, value in variables.items() if value}

@@ -115,7 +115,7 @@ def test_a_build_that_no_answer_holds_for_a_minute_has_vanished() -> None:
 
 
 def test_a_build_that_comes_back_in_time_has_not_vanished() -> None:
-    absences: list[Mapping[str, BuildState]] = [{}] * 29
+    absences: list[Mapping[str, BuildState]] = [{}] * 12
     followed = Followed(Answers(*absences, a(RUNNING), *absences, a(OVER)))
     assert followed.run() == a(OVER)
 
@@ -123,6 +123,14 @@ def test_a_build_that_comes_back_in_time_has_not_vanished() -> None:
 def test_a_build_that_was_never_known_vanishes_too() -> None:
     (state,) = Followed(Answers({})).run().values()
     assert (state.id, state.status) == ("p:1", VANISHED)
+
+
+def test_the_pauses_grow_while_a_build_stays_in_its_phase_and_shrink_with_the_next() -> None:
+    same, next_phase = [a(RUNNING)] * 7, replace(RUNNING, phase="POST_BUILD")
+    followed = Followed(Answers(*same, a(next_phase), a(OVER)))
+    followed.run()
+    assert followed.slept[:4] == [2.0, 2.0, 2.5, 3.125]
+    assert followed.slept[6:8] == [5.0, 2.0]
 
 
 def test_the_pauses_grow_while_codebuild_is_busy_and_shrink_again() -> None:

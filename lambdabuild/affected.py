@@ -22,6 +22,7 @@ from lambdabuild.inputs import InputFiles
 from lambdabuild.keys import KeyTable
 from lambdabuild.label import Label, TargetPattern, parse_pattern
 from lambdabuild.sources import Kind, View, WorkingTree
+from lambdabuild.sources.seen import Watched, answers_alike
 from lambdabuild.tools import tool_version
 from lambdabuild.workspace import FILE_NAME as WORKSPACE_FILE
 from lambdabuild.workspace import Workspace, load_workspace
@@ -154,8 +155,11 @@ def affected(since: State, until: State, question: Question, say: Say) -> Affect
     Raises UserError for what is broken in one of them; if the question says to
     keep going, that counts as different. say: gets what BUILD files of `until` print.
     """
-    after = _hashed(until, question, say)
-    before = _hashed(since, question, lambda text, at: None)
+    lenient = Question(question.patterns, question.platforms, question.keep_going, lenient=True)
+    now = _evaluated(until, lenient, say)
+    after = _hashed(until, now, question)
+    was = now if _evaluates_alike(since, until, now) else _evaluated(since, lenient, lambda text, at: None)
+    before = _hashed(since, was, question)
     if nowhere := [each for each in question.patterns if each in before.unmatched & after.unmatched]:
         _refuse(until, nowhere[0], say)
     labels = {*before.hashes, *after.hashes}
@@ -174,11 +178,25 @@ def _difference(label: Label, before: _Hashed, after: _Hashed) -> Difference | N
     return Difference(label, after.kinds.get(label) or before.kinds.get(label, ""), change, old, new)
 
 
-def _hashed(state: State, question: Question, say: Say) -> _Hashed:
-    """Returns the hashes of a state; raises UserError, with the revision in it, unless told to keep going."""
-    lenient = Question(question.patterns, question.platforms, question.keep_going, lenient=True)
+def _evaluated(state: State, question: Question, say: Say) -> Evaluation:
+    """Returns what a state means; raises UserError, with the revision in it."""
     with _blaming(state.revision, keep_going=question.keep_going):
-        evaluation = evaluate(state.workspace, lenient, say, tree=state.tree)
+        return evaluate(state.workspace, question, say, tree=Watched(state.tree))
+
+
+def _evaluates_alike(state: State, other: State, known: Evaluation) -> bool:
+    """Tells whether evaluating `state` gives what `other` gave, since it is the same in all that was seen.
+
+    Most edits are such. Errors are not shared: each names its revision.
+    """
+    mine, others = state.workspace, other.workspace
+    same = (mine.root, mine.values, mine.images) == (others.root, others.values, others.images)
+    return same and not known.failures and known.seen is not None and answers_alike(state.tree, known.seen)
+
+
+def _hashed(state: State, evaluation: Evaluation, question: Question) -> _Hashed:
+    """Returns the hashes of a state; raises UserError, with the revision in it, unless told to keep going."""
+    with _blaming(state.revision, keep_going=question.keep_going):
         if state.git:
             state.git.hash(_sources(evaluation.graph))
         keys = KeyTable(evaluation.graph, InputFiles(state.tree, _no_store).node, tool_version)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from lambdabuild.action import Action, ActionId, Executor
 from lambdabuild.configured import ConfiguredGraph, ConfiguredTarget
@@ -20,7 +20,7 @@ from lambdabuild.keys import KeyTable
 from lambdabuild.oci.digest import OciDigest, parse_oci_digest
 from lambdabuild.plan import Plan, parse_result, results_of
 from lambdabuild.reporting import wanted
-from lambdabuild.store import Stores
+from lambdabuild.store import LostBlobError, Stores
 from lambdabuild.tools import tool_version
 from lambdabuild.tools.pull import PullTool
 
@@ -32,6 +32,8 @@ MAX_PLANS: Final = 3
 """How often a build is planned anew when what was known turns out to be gone."""
 
 RunRemotely = Callable[[Plan], "RemoteOutcome"]
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,16 @@ class Build:
             for action in pulls
             if self.keys.deep_key(action.id) not in held
         }
+
+
+def again_if_lost(attempt: Callable[[], _T]) -> _T:
+    """Returns what `attempt` does; it is repeated where a blob is lost, which counts as missing then."""
+    for _ in range(MAX_PLANS - 1):
+        try:
+            return attempt()
+        except LostBlobError:
+            continue
+    return attempt()
 
 
 def _held(found: Mapping[Key, bytes], stores: Stores) -> set[Key]:

@@ -7,11 +7,10 @@ that from this process, and hands back plain data.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from lambdabuild.analysis import Analyzer
 from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel
 from lambdabuild.errors import Location, UserError
 from lambdabuild.external.pins import ImagePins
@@ -20,15 +19,16 @@ from lambdabuild.label import EXTERNAL, Label, TargetPattern, parse_label, parse
 from lambdabuild.loading import Loader
 from lambdabuild.rulebook import Rulebook
 from lambdabuild.sources import Kind, View, WorkingTree
+from lambdabuild.sources.seen import Seen, Watched
 from lambdabuild.starlark import Beat, isolated
 from lambdabuild.starlark.isolate import Emit
 from lambdabuild.target import Target
-from lambdabuild.third_party import Asked, ThirdParty
 from lambdabuild.workspace import FILE_NAME as WORKSPACE_FILE
 from lambdabuild.workspace import Workspace, host_machine_platform, resolve_platforms
 
 if TYPE_CHECKING:
     from lambdabuild.python.lock import Lock
+    from lambdabuild.third_party import Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class Evaluation:
     asked:    without a lock, the third-party requirements that it has to cover.
     asked_builds: without a lock, the `[build-system] requires` that it has to cover.
     unmatched: of a lenient question, the patterns that name nothing.
+    seen:     what it was made from, where the view of the files notes that.
     """
 
     roots: tuple[ConfiguredLabel, ...]
@@ -68,6 +69,7 @@ class Evaluation:
     asked: tuple[Asked, ...] = ()
     asked_builds: tuple[tuple[str, ...], ...] = ()
     unmatched: tuple[TargetPattern, ...] = ()
+    seen: Seen | None = None
 
 
 Say = Callable[[str, "Location | None"], None]
@@ -81,12 +83,16 @@ def evaluate(workspace: Workspace, question: Question, say: Say, *, tree: View |
 
     def work(beat: Beat, emit: Emit) -> Evaluation:
         view = tree or WorkingTree(workspace.root, workspace.ignore)
-        return _evaluate(workspace, view, question, beat, lambda text, at: emit((text, at)))
+        made = _evaluate(workspace, view, question, beat, lambda text, at: emit((text, at)))
+        return replace(made, seen=view.seen) if isinstance(view, Watched) else made
 
     return isolated(work, on_event=lambda event: say(*event))
 
 
 def _evaluate(workspace: Workspace, tree: View, question: Question, beat: Beat, say: Say) -> Evaluation:
+    from lambdabuild.analysis import Analyzer  # a query takes only what loads
+    from lambdabuild.third_party import ThirdParty
+
     rulebook = Rulebook(tree, beat=beat, say=say)
     loader = make_loader(workspace, tree, rulebook)
     third_party = ThirdParty(None if question.without_lock else lambda: _lock(tree))

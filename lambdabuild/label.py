@@ -99,7 +99,7 @@ def _image_name(text: str, what: str, at: Location | None = None) -> str:
 
 def package_problem(package: str) -> str | None:
     """Returns why `package` cannot be a package's name, or None."""
-    if package == "":
+    if package == "" or _is_plain(package):
         return None
     if "..." in package.split("/"):
         return f"the package {package!r} has a '...' part, which ends a target pattern and nothing else"
@@ -110,7 +110,17 @@ def name_problem(name: str) -> str | None:
     """Returns why `name` cannot name a target or file of a package, or None."""
     if name == "":
         return "the name is empty"
+    if _is_plain(name):
+        return None
     return _path_problem(name, "the name")
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
+
+
+def _is_plain(path: str) -> bool:
+    """Tells of most paths, at once, that nothing is wrong with them; tells nothing of the others."""
+    return len(path) <= MAX_NAME and _PLAIN.fullmatch(path) is not None
 
 
 def _path_problem(path: str, what: str) -> str | None:

@@ -10,11 +10,11 @@ from lambdabuild.configured import ConfiguredLabel
 from lambdabuild.digest import Key
 from lambdabuild.errors import ActionFailed, ExternalError, LambdaBuildError, Location, UserError
 from lambdabuild.keys import tag_of
-from lambdabuild.oci.digest import OciDigest
-from lambdabuild.outputs import BuiltImage
 
 if TYPE_CHECKING:
     from lambdabuild.explain.current import StepReason
+    from lambdabuild.oci.digest import OciDigest
+    from lambdabuild.outputs import BuiltImage
 
 BUILT, CACHED, FAILED, SKIPPED, STARTED = "built", "cached", "failed", "skipped", "started"
 

@@ -41,7 +41,20 @@ class Reporter:
 
     def reports(self, targets: Sequence[ConfiguredTarget]) -> tuple[TargetReport, ...]:
         """Returns what became of `targets`, once their outputs are in place."""
+        self._fetch(targets)
         return self._with_layouts([self._report(target) for target in targets])
+
+    def _fetch(self, targets: Sequence[ConfiguredTarget]) -> None:
+        """Has all that is read for `targets` brought here at once, where it is elsewhere."""
+        results = self.outcome.results
+        outputs: dict[ActionOutput, None] = {}
+        for target in targets:
+            if target.id not in self.keys.failures:
+                outputs |= dict.fromkeys(wanted(target, self.left_out))
+        done = [o for o in outputs if self.keys.deep_key(o.action) in results]
+        layers = {layer.blob for target in targets if target.image for layer in target.image.layers}
+        far = set(self.far([self._digest(output) for output in done if output in layers]))
+        self.store.fetch({self._digest(output) for output in done} - far)
 
     def _report(self, target: ConfiguredTarget) -> TargetReport:
         """Returns what became of `target`; files are in place then, layouts not yet."""

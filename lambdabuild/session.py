@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lambdabuild.action import Action
-from lambdabuild.building import Build
+from lambdabuild.building import Build, Built, again_if_lost
 from lambdabuild.configured import ConfiguredGraph, ConfiguredTarget
 from lambdabuild.digest import Key
 from lambdabuild.evaluation import Evaluation, Question, Say, evaluate, platforms_of_images, read_pins
@@ -26,7 +26,7 @@ from lambdabuild.output_paths import output_directories
 from lambdabuild.outputs import prepare
 from lambdabuild.plan import Plan
 from lambdabuild.publishing import Recorder
-from lambdabuild.report import BUILT, CACHED, BuildReport
+from lambdabuild.report import BUILT, CACHED, BuildReport, TargetReport
 from lambdabuild.reporting import Reporter, wanted
 from lambdabuild.sources import WorkingTree
 from lambdabuild.store import Stores
@@ -37,6 +37,7 @@ from lambdabuild.workspace import Workspace
 
 if TYPE_CHECKING:
     from lambdabuild.explain.current import StepReason, StepReasons
+    from lambdabuild.explain.shared_history import LayeredHistory
     from lambdabuild.oci.registry.client import Client
     from lambdabuild.python.index import Index
     from lambdabuild.remote.services import SharedStore
@@ -100,9 +101,24 @@ class Session:
         return LayeredStore(self.store, self.shared.store)
 
     @cached_property
-    def history(self) -> LocalHistory:
-        """What targets were when they were built here."""
+    def history(self) -> LocalHistory | LayeredHistory:
+        """What targets were when they were built here, or by others that share their results."""
+        workspace = self.workspace
+        shares = workspace.text("store.remote") or workspace.text("executor.default") == "codebuild"
+        return (self._wide_history if shares else None) or self._local_history
+
+    @cached_property
+    def _local_history(self) -> LocalHistory:
         return LocalHistory(self.cache_dir, self.workspace.name)
+
+    @cached_property
+    def _wide_history(self) -> LayeredHistory | None:
+        if self.shared is None:
+            return None
+        from lambdabuild.explain.shared_history import LayeredHistory, SharedHistory  # for those who share
+
+        remote = SharedHistory(self.shared.bucket, self.workspace.name)
+        return LayeredHistory(self._local_history, remote, self._say)
 
     @cached_property
     def inputs(self) -> InputFiles:
@@ -177,21 +193,25 @@ class Session:
         reasons = self._reasons(evaluation.graph, keys)
         if reasons:
             build = replace(build, reasons=reasons)
-        built = build.run(usable, jobs=jobs, keep_going=keep_going, full=full, on_event=on_event)
-        self._share()
-        prepare(self.workspace.root)
-        reporter = Reporter(
-            self.workspace.root, keys, built.plan, built.outcome, self.files, directories, built.left_out
-        )
-        if work:
-            far = work.far(self.store, full=full)
-            reporter = replace(reporter, under_way=built.under_way, far=far)
-        reports = tuple(
-            replace(report, notes=evaluation.notes.get(report.id, ())) for report in reporter.reports(targets)
-        )
-        self.history.record(
-            evaluation.graph, keys, [report.id for report in reports if report.status in (BUILT, CACHED)]
-        )
+
+        def attempt() -> tuple[Built, tuple[TargetReport, ...]]:
+            built = build.run(usable, jobs=jobs, keep_going=keep_going, full=full, on_event=on_event)
+            self._share()
+            prepare(self.workspace.root)
+            reporter = Reporter(
+                self.workspace.root, keys, built.plan, built.outcome, self.files, directories, built.left_out
+            )
+            if work:
+                far = work.far(self.store, full=full)
+                reporter = replace(reporter, under_way=built.under_way, far=far)
+            return built, reporter.reports(targets)
+
+        built, found = again_if_lost(attempt)
+        reports = tuple(replace(report, notes=evaluation.notes.get(report.id, ())) for report in found)
+        known = [report.id for report in reports if report.status in (BUILT, CACHED)]
+        self.history.record(evaluation.graph, keys, known)
+        if work or self.workspace.number("store.upload"):
+            self._share_history(evaluation.graph, keys, built)
         account = work.account().to_json() if work else None
         return BuildReport(reports, evaluation.failures, account, reasons.steps if reasons else None)
 
@@ -244,6 +264,19 @@ class Session:
         """Publishes what was built here, where [store] upload says so."""
         if self.shared and self._recorder and self.workspace.number("store.upload"):
             self._recorder.publish(self.files, self.shared.store, self.shared.cache)
+
+    def _share_history(self, graph: ConfiguredGraph, keys: KeyTable, built: Built) -> None:
+        """Keeps for others what the targets are now of which something came to be in this build."""
+        if self._wide_history is None:
+            return
+        made = built.outcome.ran | (built.plan.dirty.keys() & built.outcome.results.keys())
+        news = [
+            target.id
+            for target in graph.targets.values()
+            if any(keys.deep_key(each.id) in made for each in target.actions if target.id in keys.hashes)
+            and all(each.shareable for each in target.actions)
+        ]
+        self._wide_history.share(graph, keys, news)
 
     def _work(
         self, evaluation: Evaluation, keys: KeyTable, wishes: RemoteWishes, *, keep_going: bool

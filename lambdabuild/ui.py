@@ -11,12 +11,11 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lambdabuild.errors import LambdaBuildError, Location, UserError
-from lambdabuild.execution import Event
 from lambdabuild.report import (
     BUILT,
     CACHED,
@@ -28,6 +27,9 @@ from lambdabuild.report import (
     error_json,
 )
 from lambdabuild.settings import OUT_DIR
+
+if TYPE_CHECKING:
+    from lambdabuild.execution import Event
 
 _COLOURS = {BUILT: "green", CACHED: None, FAILED: "red", SKIPPED: "yellow", STARTED: "cyan"}
 _LABEL_WIDTH = 48

@@ -10,17 +10,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lambdabuild.configured import ConfiguredLabel
+from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel
 from lambdabuild.digest import Key
 from lambdabuild.evaluation import Evaluation
 from lambdabuild.explain.change import Change
 from lambdabuild.explain.current import Current
 from lambdabuild.explain.difference import state_difference
-from lambdabuild.explain.history import History, Remembered
+from lambdabuild.explain.history import History, Remembered, closure
 from lambdabuild.explain.line_counts import LineCounts
 from lambdabuild.explain.nearest import nearest
 from lambdabuild.explain.state import Find, TargetState
 from lambdabuild.explain.wording import lines, sentence
+from lambdabuild.keys import KeyTable
 from lambdabuild.session import Session
 from lambdabuild.workspace import PLATFORMS
 
@@ -70,18 +71,18 @@ def ask_why(session: Session, evaluation: Evaluation) -> list[Why]:
     """Returns what is to say of the roots of `evaluation`; raises UserError for unusable sources."""
     keys = session.keys(evaluation)
     now = Current(evaluation.graph, keys)
+    found = [_judged(session, evaluation.graph, keys, root) for root in evaluation.roots]
+    open_ = [why.id for why in found if why.status != CLEAN]
+    session.history.fetch(closure(evaluation.graph, open_))
     before = Remembered(session.history, session.document)
-    found = []
-    for root in evaluation.roots:
-        plan = session.plan(evaluation.graph, keys, [evaluation.graph.targets[root]])
-        reasons = [step.reason for step in plan.dirty.values()]
-        status = DIRTY if reasons else CLEAN if plan.steps else IDLE
-        told = Why(root, keys.hashes[root], status, len(reasons), reasons[0] if reasons else "")
-        if status == CLEAN:
-            found.append(told)
-        else:
-            found.append(_explained(told, now, session.history, before))
-    return found
+    return [why if why.status == CLEAN else _explained(why, now, session.history, before) for why in found]
+
+
+def _judged(session: Session, graph: ConfiguredGraph, keys: KeyTable, root: ConfiguredLabel) -> Why:
+    plan = session.plan(graph, keys, [graph.targets[root]])
+    reasons = [step.reason for step in plan.dirty.values()]
+    status = DIRTY if reasons else CLEAN if plan.steps else IDLE
+    return Why(root, keys.hashes[root], status, len(reasons), reasons[0] if reasons else "")
 
 
 def _explained(told: Why, now: Current, history: History, before: Find) -> Why:

@@ -15,7 +15,6 @@ from click.shell_completion import CompletionItem
 from lambdabuild.errors import ExternalError, LambdaBuildError, Location, UserError
 from lambdabuild.evaluation import Question
 from lambdabuild.label import TargetPattern, parse_pattern
-from lambdabuild.session import Session
 from lambdabuild.ui import Ui
 from lambdabuild.workspace import FILE_NAME as WORKSPACE_FILE
 from lambdabuild.workspace import Workspace, find_root, load_workspace, resolve_platforms
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from lambdabuild.explain.current import StepReason
     from lambdabuild.oci.registry.client import Client
     from lambdabuild.python.index import Index
+    from lambdabuild.session import Session
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -165,6 +165,7 @@ def place(directory: str, configs: Sequence[str]) -> Place:
 
 def session(where: Place, ui: Ui, *, explain: bool = False) -> Session:
     """Returns the session of a place; with `explain`, it says of each step that runs what has changed."""
+    from lambdabuild.session import Session  # for those who have one: questions about targets do not
 
     def explained(steps: Sequence[StepReason]) -> None:
         for step in steps:

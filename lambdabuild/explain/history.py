@@ -6,8 +6,8 @@ The directory is named by workspace, label and platform, so that checkouts of on
 workspace share what they know. It holds the last LIMIT states. Nothing depends
 on them but explanations: one that is damaged is removed and forgotten.
 
-A shared store can hold the same documents under the same names, and hand them
-out in `states`; single deep documents it gives already, by key (`Remembered`).
+`shared_history` has the states of other machines, under the same names; single
+deep documents the action caches give, by key (`Remembered`).
 """
 
 from __future__ import annotations
@@ -40,6 +40,10 @@ class History(Protocol):
         """Returns one whose target's hash begins so."""
         ...
 
+    def fetch(self, ids: Iterable[ConfiguredLabel]) -> None:
+        """Readies what `states` is going to be asked for."""
+        ...
+
 
 class LocalHistory:
     """A History on this machine's disk.
@@ -57,7 +61,7 @@ class LocalHistory:
         """Keeps what the targets in `built`, and all below them, are now."""
         # A target's state is written after those below it: where it is, they were.
         news = [id_ for id_ in built if not os.path.exists(self._path(id_, keys))]
-        for id_ in reversed(_closure(graph, news)):
+        for id_ in reversed(closure(graph, news)):
             path = Path(self._path(id_, keys))
             if not path.exists():
                 write_atomically(path, to_json(state_of(graph.targets[id_], keys)), self._scratch)
@@ -73,12 +77,15 @@ class LocalHistory:
                 return state
         return None
 
+    def fetch(self, ids: Iterable[ConfiguredLabel]) -> None:
+        pass
+
     def _path(self, id_: ConfiguredLabel, keys: KeyTable) -> str:
         return f"{self._directory(str(id_.label), id_.platform)}/{keys.hashes[id_]}"
 
     def _directory(self, label: str, platform: str) -> str:
         # A string: a build asks for thousands of them.
-        name = key_of("history", [self._workspace, label, platform])
+        name = name_of(self._workspace, label, platform)
         return f"{self._root}/{name[:2]}/{name[2:]}"
 
 
@@ -109,6 +116,11 @@ class Remembered:
         return read_document(key, data, maker) if data is not None else None
 
 
+def name_of(workspace: str, label: str, platform: str) -> Key:
+    """Returns what the states of one configured target of a workspace are kept under."""
+    return key_of("history", [workspace, label, platform])
+
+
 def read_document(key: Key, data: bytes, maker: Maker | None = None) -> Hashed | None:
     """Returns the document that the action cache holds for `key`, or None if `key` is not its hash."""
     try:
@@ -121,7 +133,7 @@ def read_document(key: Key, data: bytes, maker: Maker | None = None) -> Hashed |
         return None
 
 
-def _closure(graph: ConfiguredGraph, roots: Iterable[ConfiguredLabel]) -> list[ConfiguredLabel]:
+def closure(graph: ConfiguredGraph, roots: Iterable[ConfiguredLabel]) -> list[ConfiguredLabel]:
     """Returns `roots` and whose outputs they take, directly or not; what takes comes before what is taken."""
     wanted = set(roots)
     found = []

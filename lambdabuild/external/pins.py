@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lambdabuild.errors import UserError
 from lambdabuild.label import image_name_problem
-from lambdabuild.oci.image import Image
 from lambdabuild.workspace import PLATFORMS, ExternalImage
+
+if TYPE_CHECKING:
+    from lambdabuild.oci.image import Image
 
 _PYTHON = re.compile(r"3\.(?:0|[1-9][0-9]{0,2})", re.ASCII)
 _LIBC = re.compile(r"(?:glibc 2|musl 1)\.(?:0|[1-9][0-9]{0,2})", re.ASCII)
@@ -68,6 +71,8 @@ class Pin:
     @property
     def image(self) -> Image:
         """The image, without its layers' bytes; raises ImageError if the documents make none."""
+        from lambdabuild.oci.image import Image  # a start costs what it uses
+
         return Image.parse(self.manifest.encode(), self.config.encode())
 
 

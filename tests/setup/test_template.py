@@ -28,6 +28,7 @@ READS, WRITES, DELETES = "s3:GetObject", "s3:PutObject", "s3:DeleteObject"
 CLIENT_RIGHTS = {
     "cas/0": {READS, WRITES},
     "index/0": {READS, WRITES, DELETES},
+    "history/0": {READS, WRITES},
     "orders/0": {READS, WRITES},
     "leases.json": {READS, WRITES},
     **{key: {READS} for key in ("results/0", "keys/0", "outcomes/0/1", "worker/0.zip", "store.json")},
@@ -36,7 +37,7 @@ WORKER_RIGHTS = {
     **{key: {READS, WRITES, DELETES} for key in ("cas/0", "index/0", "results/0", "keys/0")},
     **{key: {READS} for key in ("orders/0", "worker/0.zip", "store.json")},
     "outcomes/0/1": {WRITES},
-    "leases.json": set[str](),
+    **{key: set[str]() for key in ("history/0", "leases.json")},
 }
 # Override of StartBuild -> the condition key that tells of it.
 DANGEROUS = (
@@ -64,7 +65,7 @@ def test_results_go_before_the_blobs_they_name_and_these_before_the_index() -> N
     rules = RENDERING.of("Resources", "Bucket", "Properties", "LifecycleConfiguration", "Rules")
     days = {rule["Prefix"]: int(rule["ExpirationInDays"]) for rule in rules if "ExpirationInDays" in rule}
     below = {prefix.removeprefix("lambdabuild/").rstrip("/"): count for prefix, count in days.items()}
-    assert below["results"] == below["keys"] < below["cas"] < below["index"]
+    assert below["results"] == below["keys"] == below["history"] < below["cas"] < below["index"]
     assert "worker" not in below
 
 

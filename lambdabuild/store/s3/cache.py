@@ -121,8 +121,14 @@ class S3ActionCache:
             ) from None
         return document
 
+    def forget(self, keys: Iterable[Key]) -> None:
+        """Lets `keys` count as not there, until a result of theirs is recorded anew."""
+        with self._lock:
+            for key in keys:
+                self._entries.pop(key, None)
+
     def refresh(self) -> None:
-        """Lists the segments, and reads those that are new; raises ExternalError for damaged ones if strict."""
+        """Lists the segments, and reads those that are new; if strict, damaged ones raise ExternalError."""
         with self._lock:
             if self._terms is None:
                 self._terms = read_terms(self.bucket)

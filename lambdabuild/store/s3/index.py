@@ -63,6 +63,11 @@ class Index:
             if self._terms is None:
                 self._terms = read_terms(self._bucket)
             loaded = self._files.load(self._segments)
+            if not self._segments <= loaded.listing.objects.keys():
+                # Merged, or gone with all that it alone told. What is left is on this machine's disk.
+                self._segments.clear()
+                self._places.clear()
+                loaded = self._files.load(self._segments)
             objects = named(self._bucket.list("cas/"))
             self._objects, self._now = dict(objects.objects), objects.now
             self._listed_at = self._clock()

@@ -86,15 +86,25 @@ def with_platform(tag: str, platform: str) -> str:
 
 
 def check_template(template: str, at: Location | None = None) -> str:
-    """Returns [registry] repository; raises UserError for fields that it cannot have."""
-    fields = _FIELD.findall(template)
-    if set(fields) - {"package", "name"} or not fields or set(_FIELD.sub("", template)) & set("{}"):
+    """Returns [registry] repository; raises UserError for fields that it cannot have.
+
+    Without a field it is one repository for all images, as `lambdabuild bootstrap` makes it.
+    """
+    fields, rest = _FIELD.findall(template), _FIELD.sub("", template)
+    if set(fields) - {"package", "name"} or set(rest) & set("{}") or not (fields or _is_repository(rest)):
         raise UserError(
             f"registry.repository cannot be {template!r}",
             at=at,
-            hint="it is made of {package}, {name} and what stands between them",
+            hint="it is made of {package}, {name} and what stands between them, or one repository for all",
         )
     return template
+
+
+def _is_repository(text: str) -> bool:
+    try:
+        return Reference("localhost", text).repository == text
+    except UserError:
+        return False
 
 
 def repository_of(label: Label, template: str = "{package}/{name}") -> str:

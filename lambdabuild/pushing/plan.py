@@ -5,7 +5,7 @@ All that can be wrong with a push is found here, before anything is built.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -132,7 +132,21 @@ def plan_push(
         for destination in wishes.destinations:
             _check_allowed(item, destination, graph)
             destination.reference(item.repository, "latest")
+    _check_tags_differ(items.values())
     return PushPlan(items, wishes.destinations)
+
+
+def _check_tags_differ(items: Iterable[Item]) -> None:
+    """Raises UserError for two images of one repository that want the same tag, beside those of hashes."""
+    first: dict[tuple[str, str], Item] = {}
+    for item in items:
+        for tag in item.tags:
+            other = first.setdefault((item.repository, tag), item)
+            if other is not item:
+                raise UserError(
+                    f"{other.id} and {item.id} would both be {item.repository}:{tag}",
+                    hint="name one of them, or give them repositories of their own",
+                )
 
 
 def asked_items(evaluation: Evaluation, tags: Sequence[str], template: str) -> dict[ConfiguredLabel, Item]:

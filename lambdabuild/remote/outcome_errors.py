@@ -53,7 +53,8 @@ def build_error(state: BuildState, lines: Sequence[str]) -> ExternalError:
 def action_error(failure: ActionFailure, state: BuildState, lines: Sequence[str]) -> LambdaBuildError:
     """Returns the error of an action that failed in a build, with the end of its log and the build's page."""
     error = failure.error
-    log = [line for line in failure.log or lines if line not in error.details]
+    said = {"", error.message, *error.details}
+    log = [line for line in failure.log or lines if line not in said]
     error.details = (*error.details, *log[-_LINES:], *_page(state))
     return error
 

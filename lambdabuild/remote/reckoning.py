@@ -77,12 +77,16 @@ class Reckoning:
             self.ran |= outcome.ran & self.results.keys()
             self._take_pushes(outcome)
             self._shared.store.forget(outcome.lost)
+            self._shared.cache.forget(outcome.unknown)
             self.stale = self.stale or bool(outcome.lost or outcome.unknown)
         left = [action.key for action in order.actions if action.key in self._todo]
         for key in left:
             if outcome and key in outcome.failures:
                 label = str(self._todo[key].action.id.label)
                 self._fail(key, action_error(outcome.failures[key], state, lines(state.id, label)))
+        for key, unpushable in (_push_errors(order, outcome) if outcome else {}).items():
+            if key in self._todo:
+                self._fail(key, unpushable)
         if self.stale:
             return
         rest = [key for key in left if key in self._todo and not self._stands_on_failure(key)]
@@ -132,3 +136,9 @@ class Reckoning:
         if images and not keys:
             raise error
         self.unpushed.difference_update(images)
+
+
+def _push_errors(order: Order, outcome: OrderOutcome) -> dict[Key, LambdaBuildError]:
+    """Returns why images have no result though they were made: they could not be pushed."""
+    errors = {push.id: push.error for push in outcome.pushes if push.error}
+    return {image.manifest.key: errors[image.id] for image in order.images if image.id in errors}

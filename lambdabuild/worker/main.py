@@ -22,6 +22,7 @@ from lambdabuild.python.pep517.user import open_way
 from lambdabuild.store.s3.bucket import Bucket, parse_place
 from lambdabuild.store.s3.cache import S3ActionCache
 from lambdabuild.store.s3.compaction import compact
+from lambdabuild.store.s3.gathering import gather
 from lambdabuild.store.s3.store import S3Store
 from lambdabuild.tools import all_tools
 from lambdabuild.worker.events import Log
@@ -90,7 +91,7 @@ def remote_of(settings: WorkerSettings, directory: Path) -> Remote:
     aws = Aws(None, settings.owner, Meter())
     bucket = Bucket(lambda: aws.client("s3"), *parse_place(settings.store), settings.owner)
     directory.mkdir(parents=True)
-    return Remote(bucket, S3Store(bucket, directory), S3ActionCache(bucket, directory))
+    return Remote(bucket, S3Store(bucket, directory), S3ActionCache(bucket, directory, strict=False))
 
 
 def _worked(
@@ -182,6 +183,7 @@ def pip_default() -> str | None:
 
 def _compact(bucket: Bucket, log: Log) -> None:
     try:
+        gather(bucket)
         for kind in ("index", "results"):
             compact(bucket, kind)
     except LambdaBuildError as error:

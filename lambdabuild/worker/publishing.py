@@ -95,7 +95,8 @@ class Publisher:
         if not entries:
             return
         outputs = {digest for entry in entries for digest in _outputs(entry)}
-        missing = sorted(self._store.missing(outputs))
+        # Documents, which everybody reads, beside each other.
+        missing = sorted(self._store.missing(outputs), key=lambda digest: (digest.size, digest.hash))
         if missing:
             self._store.upload({digest: partial(self._made.pieces, digest) for digest in missing})
         self._cache.record_all(list(dict.fromkeys(entries)))

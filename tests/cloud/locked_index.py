@@ -26,7 +26,8 @@ class LockedIndex(Server):
         self._directory = directory
         self._lock = threading.Lock()
         self._files: dict[str, dict[str, LockedFile]] = {}
-        for package in parse_lock(lock.read_bytes()).packages:
+        locked = parse_lock(lock.read_bytes())
+        for package in (*locked.packages, *(each for build in locked.builds for each in build.packages)):
             self._files.setdefault(package.name, {}).update({file.name: file for file in package.files})
         home = Path.home()
         self._index = Index(read_settings(os.environ, home, config_files(os.environ, home, Path(sys.prefix))))

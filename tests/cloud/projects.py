@@ -14,8 +14,7 @@ def with_package(*lines: str) -> Mapping[str, str]:
     backend += ["    write(os.path.join(directory, NAME))", "    return NAME", ""]
     return {
         **IMAGES,
-        "BUILD": IMAGES["BUILD"]
-        + 'python_package(name = "package", srcs = ["tools/own.py"])\n',
+        "BUILD": IMAGES["BUILD"] + 'python_package(name = "package", srcs = ["tools/own.py"])\n',
         "pyproject.toml": PYPROJECT.format(backend="own"),
         "tools/own.py": IN_TREE + "\n".join(backend),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from lambdabuild.digest import Digest, digest_of
-from lambdabuild.order import Order, OrderedAction
+from lambdabuild.order import Order
 from lambdabuild.remote.lease_table import Lease, Table, encode
 from lambdabuild.store.s3.bucket import Bucket
 from lambdabuild.store.s3.store import S3Store
@@ -71,8 +70,8 @@ def team(cloud: Cloud, tmp_path: Path) -> Team:
 
 
 @pytest.fixture
-def mallory(team: Team, tmp_path: Path) -> Iterator[Mallory]:
-    yield Mallory(team, tmp_path)
+def mallory(team: Team, tmp_path: Path) -> Mallory:
+    return Mallory(team, tmp_path)
 
 
 @pytest.fixture
@@ -87,10 +86,11 @@ def order(team: Team) -> Order:
     return Order.decode(found.data, name)
 
 
-def changed(order: Order, change: Callable[[OrderedAction], OrderedAction]) -> Order:
-    """Returns the order with all sources changed and all keys as they were."""
+def with_sources(order: Order, sources: Digest | None) -> Order:
+    """Returns the order with other sources, and all keys as they were."""
     return replace(
-        order, actions=tuple(change(each) if each.sources else each for each in order.actions)
+        order,
+        actions=tuple(replace(each, sources=sources) if each.sources else each for each in order.actions),
     )
 
 
@@ -98,12 +98,9 @@ def test_an_order_that_does_not_follow_is_refused_and_nothing_published(
     team: Team, mallory: Mallory, order: Order
 ) -> None:
     evil = directory_of({"evil.py": FileNode(digest_of(b"evil"))})
-    mallory.store.upload({digest_of(data): lambda data=data: [data] for data in (b"evil", evil.message)})
-    orders = {"its key does not follow": changed(order, lambda each: replace(each, sources=evil.digest))}
-    for words, message in TREES.items():
-        mallory.store.put(message)
-        tree = digest_of(message)
-        orders[words] = changed(order, lambda each, tree=tree: replace(each, sources=tree))
+    mallory.store.put(b"evil")
+    trees = {"its key does not follow": evil.message, **TREES}
+    orders = {words: with_sources(order, mallory.store.put(tree)) for words, tree in trees.items()}
     names = {words: mallory.place(each) for words, each in orders.items()}
     builds = {words: mallory.start(name) for words, name in names.items()}
     for words, build in builds.items():
@@ -117,7 +114,7 @@ def test_an_order_that_does_not_follow_is_refused_and_nothing_published(
 def test_a_lease_for_a_hostile_order_keeps_nobody_from_building(
     team: Team, mallory: Mallory, order: Order
 ) -> None:
-    name = mallory.place(changed(order, lambda each: replace(each, sources=None)))
+    name = mallory.place(with_sources(order, None))
     lease = Lease(name, "token", None, team.place.project, "plain", "mallory", (), 0.0)
     table = leases(team)
     now = mallory.bucket.list("orders/").now

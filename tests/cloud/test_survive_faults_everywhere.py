@@ -84,9 +84,7 @@ class EachOnce:
 
 
 @pytest.mark.parametrize("turn", range(0, 6, 2))
-def test_a_build_of_which_every_request_fails_once_ends_well(
-    cloud: Cloud, tmp_path: Path, turn: int
-) -> None:
+def test_a_build_of_which_every_request_fails_once_ends_well(cloud: Cloud, tmp_path: Path, turn: int) -> None:
     team = new_team(cloud, tmp_path / "team", source=altered.source("hasty"))
     expected = team.local_digests()
     each = EachOnce(turn)

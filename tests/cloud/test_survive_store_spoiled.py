@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from tests.cloud.spoiling import BLOBS, DAMAGED, DELETED, PACKS, Spoiled, at_wor
 from tests.cloud.surviving import check, leases, new_team
 
 # What is compressed is still a large blob.
-_BIG = random.Random(1).randbytes(1_200_000).hex()  # noqa: S311
+_BIG = random.Random(1).randbytes(1_200_000).hex()
 FILES = {
     **IMAGES,
     "BUILD": IMAGES["BUILD"].replace('["one.py"]', '["one.py", "big.txt"]'),
@@ -29,19 +28,17 @@ OBJECTS = [
 
 
 @pytest.fixture(scope="module")
-def whole(
-    whole_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Team, dict[str, str]]]:
+def whole(whole_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> tuple[Team, dict[str, str]]:
     """Returns a team that has built everything, and what it built."""
     team = new_team(whole_cloud, tmp_path_factory.mktemp("whole") / "whole")
     team.write(FILES)
     expected = team.local_digests()
     check(team, clients.build(team), expected)
-    yield team, expected
+    return team, expected
 
 
 def team_like(other: Team, directory: Path) -> Team:
-    """Returns a team that has the same sources, and nobody of which may delete anything."""
+    """Returns a team with the same sources, of which everybody has the rights that their policies give."""
     team = new_team(other.cloud, directory, other.place)
     team.write(FILES)
     for client in ("alice", "bob"):

@@ -65,7 +65,11 @@ def test_a_label_without_a_usable_character_needs_a_repository_attribute() -> No
         repository_of(Label("", "é"))
 
 
-@pytest.mark.parametrize("template", ["", "fixed", "{packages}", "{name", "{}{name}", "{name}}"])
+def test_a_template_without_fields_is_one_repository_for_all_images() -> None:
+    assert repository_of(Label("infra/a", "image"), check_template("team/shop", AT)) == "team/shop"
+
+
+@pytest.mark.parametrize("template", ["", "Fixed", "a//b", "{packages}", "{name", "{}{name}", "{name}}"])
 def test_templates_are_made_of_package_and_name(template: str) -> None:
     with pytest.raises(UserError, match=r"registry\.repository cannot be"):
         check_template(template, AT)

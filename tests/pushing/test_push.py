@@ -6,12 +6,13 @@ import json
 
 import pytest
 
+from lambdabuild.errors import UserError
 from lambdabuild.oci.digest import sha256_of
 from lambdabuild.oci.image import Image
 from lambdabuild.oci.registry.repository import Repository
 from lambdabuild.pushing.result import PushResult
 from tests.oci.registry.real import RealRegistry
-from tests.project import Project
+from tests.project import WORKSPACE, Project
 
 from .conftest import BUILD, HANDLER
 from .pushes import Place, push, statuses
@@ -135,6 +136,15 @@ def test_images_that_share_a_repository_share_its_blobs(project: Project, place:
     # The base's layer is mounted by one of them, and there for the other.
     assert sorted(mounted for _, mounted, _ in brought) == [0, 1]
     assert len(place.tags("team/all")) == 2
+
+
+def test_two_images_do_not_take_a_tag_from_one_another(project: Project, place: Place) -> None:
+    project.write({"WORKSPACE.toml": f'{WORKSPACE}[registry]\nrepository = "team/shop"\n'})
+    with pytest.raises(UserError, match=r"//:one .* and //:two .* would both be team/shop:v1"):
+        push(project, place, "//:one", "//:two", tags=["v1"])
+    results = push(project, place, "//:one", "//:two")
+    assert {result.status for result in results.values()} == {"pushed"}
+    assert len(place.tags("team/shop")) == len(results) == 3
 
 
 def test_the_workspace_says_where_images_go(project: Project, place: Place) -> None:

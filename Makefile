@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: help example test nightly lint type worker cloud bench bench-packages bench-push clean
+.PHONY: help example test nightly lint type worker cloud bench bench-packages bench-push bench-questions bench-remote clean
 
 help:
 	@echo "make example   build examples/receipts, and invoke its three functions"
@@ -16,7 +16,9 @@ help:
 	@echo "make nightly   the property tests, for longer"
 	@echo "make bench     measure against git status, b3sum and others"
 	@echo "make bench-packages   measure layers of packages against pip and uv, and cold starts"
+	@echo "make bench-remote  what builds on CodeBuild send: 200 commits, against the stand-in"
 	@echo "make bench-push  pushes beside docker and skopeo, builds on a large base, compressing"
+	@echo "make bench-questions  query, affected and why on a large monorepo, beside Bazel's query"
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -51,6 +53,12 @@ bench-packages: $(READY)
 
 bench-push: $(READY)
 	$(BIN)/python -m benchmarks.push
+
+bench-questions: $(READY)
+	$(BIN)/python -m benchmarks.questions
+
+bench-remote: $(READY)
+	$(BIN)/python -m benchmarks.replay
 
 worker: $(READY)
 	@mkdir -p build/worker

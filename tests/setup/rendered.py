@@ -8,7 +8,7 @@ logic" and "Condition operators": negated operators hold for keys that are absen
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -85,7 +85,7 @@ class Rendering:
         return self._arn(name)
 
 
-_FUNCTIONS = {
+_FUNCTIONS: Mapping[str, Callable[[Rendering, Any], Any]] = {
     "Fn::If": Rendering._if,
     "Fn::Sub": Rendering._sub,
     "Fn::GetAtt": Rendering._get,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lambdabuild.action import Action
 from lambdabuild.building import Build, Built, again_if_lost
@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from lambdabuild.remote.services import SharedStore
     from lambdabuild.remote.working import RemoteWishes, RemoteWork
     from lambdabuild.store.layered import LayeredStore
+
+
+MOST_SHARED: Final = 8
+"""Targets of one build whose states others are told of."""
 
 
 class Session:
@@ -266,7 +270,10 @@ class Session:
             self._recorder.publish(self.files, self.shared.store, self.shared.cache)
 
     def _share_history(self, graph: ConfiguredGraph, keys: KeyTable, built: Built) -> None:
-        """Keeps for others what the targets are now of which something came to be in this build."""
+        """Keeps for others what the targets are now of which something came to be in this build.
+
+        Each costs two requests, so a build of many tells nothing: it would wait for them.
+        """
         if self._wide_history is None:
             return
         made = built.outcome.ran | (built.plan.dirty.keys() & built.outcome.results.keys())
@@ -276,7 +283,8 @@ class Session:
             if any(keys.deep_key(each.id) in made for each in target.actions if target.id in keys.hashes)
             and all(each.shareable for each in target.actions)
         ]
-        self._wide_history.share(graph, keys, news)
+        if len(news) <= MOST_SHARED:
+            self._wide_history.share(graph, keys, news)
 
     def _work(
         self, evaluation: Evaluation, keys: KeyTable, wishes: RemoteWishes, *, keep_going: bool

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from lambdabuild.explain.current import StepReasons
     from lambdabuild.remote.builder import RemoteOutcome
 
-MAX_PLANS: Final = 3
-"""How often a build is planned anew when what was known turns out to be gone."""
+MAX_PLANS: Final = 8
+"""How often a build is planned when what was known turns out to be gone. Damage shows when it is read,
+one pack after the other."""
 
 RunRemotely = Callable[[Plan], "RemoteOutcome"]
 

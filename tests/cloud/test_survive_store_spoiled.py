@@ -23,7 +23,8 @@ FILES = {
 
 OBJECTS = [
     *(Spoiled("cas/", how, sizes) for sizes in (PACKS, BLOBS) for how in (DAMAGED, DELETED)),
-    *(Spoiled(name, how) for name in ("index/", "results/", "keys/") for how in (DAMAGED, DELETED)),
+    *(Spoiled(name, how) for name in ("index/", "results/") for how in (DAMAGED, DELETED)),
+    Spoiled("keys/", DELETED),
 ]
 
 

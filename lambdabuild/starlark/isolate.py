@@ -109,7 +109,8 @@ def _child(work: Callable[[Beat, Emit], Any], life: mmap.mmap, writer: int, memo
         faulthandler.disable()
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         with contextlib.suppress(ValueError, OSError):  # not enforced on macOS
-            resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+            most = _inherited_bytes() + memory
+            resource.setrlimit(resource.RLIMIT_DATA, (most, most))
         # Ends a child whose parent was killed, and what host functions make endless.
         resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
         threading.stack_size(STACK_BYTES)
@@ -126,6 +127,15 @@ def _child(work: Callable[[Beat, Emit], Any], life: mmap.mmap, writer: int, memo
 def _message(kind: str, value: Any) -> bytes:
     data = pickle.dumps((kind, value), protocol=pickle.HIGHEST_PROTOCOL)
     return _LENGTH.pack(len(data)) + data
+
+
+def _inherited_bytes() -> int:
+    """Returns the size of what the parent left in memory, no fault of a BUILD file; 0 if unknown."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[5]) * resource.getpagesize()
+    except OSError:
+        return 0
 
 
 def _send(pipe: BinaryIO, message: bytes) -> None:

@@ -11,6 +11,7 @@ import atexit
 import itertools
 import logging
 import os
+import threading
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -25,12 +26,26 @@ def moto_url() -> str:
     """Returns the endpoint of this process's server, which is started at the first call."""
     from moto.server import ThreadedMotoServer
 
+    _write_in_one_step()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it tells every request otherwise
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     atexit.register(server.stop)
     host, port = server.get_host_and_port()
     return f"http://{host}:{port}"
+
+
+def _write_in_one_step() -> None:
+    """Lets a conditional write look and write at once, as S3 does; moto's lets others in between."""
+    from moto.s3.responses import S3Response
+
+    plain, turn = S3Response.put_object, threading.Lock()
+
+    def put_object(response: S3Response) -> Any:
+        with turn:
+            return plain(response)
+
+    S3Response.put_object = put_object  # type: ignore[assignment, method-assign]
 
 
 def environment() -> Mapping[str, str]:

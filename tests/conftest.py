@@ -7,10 +7,15 @@ HYPOTHESIS_PROFILE=long looks further than CI does, and =brief less far, for a s
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.cloud.aws import Cloud
 
 settings.register_profile(
     "default", derandomize=True, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
@@ -31,3 +36,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(root) and item.path.relative_to(root).parts[0] in ONCE:
             item.add_marker(pytest.mark.once)
+
+
+@pytest.fixture(scope="session")
+def whole_cloud() -> Iterator[Cloud]:
+    """AWS, once a process: two would take each other's stacks."""
+    from tests.cloud.aws import Cloud  # brings moto
+
+    with Cloud() as running:
+        yield running
+
+
+@pytest.fixture
+def cloud(whole_cloud: Cloud) -> Iterator[Cloud]:
+    """AWS, as good as new. Take a new place in it: buckets and projects of other tests are still there."""
+    yield whole_cloud
+    whole_cloud.reset()

@@ -7,11 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.cloud.aws import Cloud
-from tests.cloud.conftest import cloud, whole_cloud
 from tests.project import Project
 from tests.setup.moto_mends import mend_account_settings, mend_change_sets
-
-__all__ = ["cloud", "whole_cloud"]
 
 # What CodeBuild's stand-in starts with python3 in place of the real worker.
 WORKER = (

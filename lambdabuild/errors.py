@@ -117,6 +117,11 @@ class ExternalError(LambdaBuildError):
     exit_code = 3
 
 
+def escaped(text: str) -> str:
+    """Returns `text` with escapes for what does not print: it came from outside, and goes to a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """Returns a hint that names the member of `known` nearest to `name`, or None."""
     near = difflib.get_close_matches(name, list(known), 1, cutoff=0.6)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambdabuild.configured import ConfiguredLabel
 from lambdabuild.digest import Key
-from lambdabuild.errors import ActionFailed, ExternalError, LambdaBuildError, Location, UserError
+from lambdabuild.errors import ActionFailed, ExternalError, LambdaBuildError, Location, UserError, escaped
 from lambdabuild.keys import tag_of
 
 if TYPE_CHECKING:
@@ -126,13 +126,8 @@ def error_from_json(document: Mapping[str, Any]) -> LambdaBuildError:
     if not isinstance(details, list):
         raise TypeError("details that are no list")
     return kind(
-        printable(str(document["message"])),
-        at=Location(printable(str(at))) if at else None,
-        hint=printable(str(hint)) if hint else None,
-        details=tuple(printable(str(line)) for line in details),
+        escaped(str(document["message"])),
+        at=Location(escaped(str(at))) if at else None,
+        hint=escaped(str(hint)) if hint else None,
+        details=tuple(escaped(str(line)) for line in details),
     )
-
-
-def printable(text: str) -> str:
-    """Returns `text` with its control characters escaped, fit for a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 
+from lambdabuild.errors import escaped
 from lambdabuild.explain.change import EXECUTABLE, Change
 
 MAX_LINES = 40
@@ -23,8 +24,8 @@ def sentence(changes: Sequence[Change]) -> str:
     if len(files) < len(changes):
         told.append("files of this machine changed")
     if len(told) <= 2:
-        return _printable(" and ".join(told))
-    return _printable(f"{told[0]}, and {len(told) - 1} more changes")
+        return escaped(" and ".join(told))
+    return escaped(f"{told[0]}, and {len(told) - 1} more changes")
 
 
 def lines(changes: Sequence[Change], counts: Counts = lambda change: None) -> list[str]:
@@ -43,7 +44,7 @@ def lines(changes: Sequence[Change], counts: Counts = lambda change: None) -> li
 def detail(change: Change, counts: Counts = lambda change: None) -> str:
     """Returns one change as a line, with the way by which it comes in."""
     through = ", ".join(map(_short_label, change.via[1:]))
-    return _printable(_line(change, counts) + (f"  through {through}" if through else ""))
+    return escaped(_line(change, counts) + (f"  through {through}" if through else ""))
 
 
 def _of_this_machine(change: Change) -> bool:
@@ -125,11 +126,6 @@ def _counted(counts: tuple[int, int] | None) -> str:
 
 def _short(digest: str) -> str:
     return f"{digest[:_HEX]}…"
-
-
-def _printable(text: str) -> str:
-    """Returns `text` with escapes for what a terminal could act on: states come from anywhere."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _value(text: str) -> str:

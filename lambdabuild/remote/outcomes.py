@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lambdabuild.digest import Digest, Key
-from lambdabuild.errors import ExternalError, LambdaBuildError, UserError
+from lambdabuild.errors import ExternalError, LambdaBuildError, UserError, escaped
 from lambdabuild.pushing.result import PushResult
-from lambdabuild.report import error_from_json, printable
+from lambdabuild.report import error_from_json
 
 MAX_BYTES = 32 << 20
 _HEX = frozenset("0123456789abcdef")
@@ -81,4 +81,4 @@ def _key(value: object) -> Key:
 def _lines(values: object) -> tuple[str, ...]:
     if not isinstance(values, list | tuple):
         raise TypeError("lines that are no list")
-    return tuple(printable(str(value)) for value in values)
+    return tuple(escaped(str(value)) for value in values)

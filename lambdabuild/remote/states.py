@@ -13,6 +13,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from lambdabuild.errors import escaped
+
 ORDER_VARIABLE = "LAMBDABUILD_ORDER"
 """The environment variable that holds the digest of a build's order: the only one that clients send."""
 
@@ -110,7 +112,7 @@ def plain(text: object, most: int = _MAX_TEXT) -> str:
     What does not print is escaped as Python does it; tabs stay.
     """
     cut = str(text)[:most]
-    return "".join(c if c.isprintable() or c == "\t" else ascii(c)[1:-1] for c in cut)
+    return "\t".join(escaped(part) for part in cut.split("\t"))
 
 
 def _phase(phase: Mapping[str, Any]) -> Phase:

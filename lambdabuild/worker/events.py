@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Final
 
 from lambdabuild.action import Action
-from lambdabuild.errors import LambdaBuildError
+from lambdabuild.errors import LambdaBuildError, escaped
 from lambdabuild.execution import Event, Failed, Finished, Planned, Started
 
 LONGEST_TEXT: Final = 4000
@@ -79,4 +79,4 @@ def _label(action: Action) -> str:
 
 def _plain(text: str) -> str:
     cut = text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+    return escaped(cut)

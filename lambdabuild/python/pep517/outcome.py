@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from lambdabuild.errors import ActionFailed
+from lambdabuild.errors import ActionFailed, escaped
 
 LINES: Final = 30
 """How many of the last lines are shown."""
@@ -89,8 +89,7 @@ def last_lines(output: str) -> tuple[str, ...]:
 
 def printable(text: str) -> str:
     """Returns `text` with tabs as spaces and other unprintable characters as escapes; colours are dropped."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", text).expandtabs()
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return escaped(re.sub(r"\x1b\[[0-9;]*m", "", text).expandtabs())
 
 
 def read_tail(path: Path) -> str:

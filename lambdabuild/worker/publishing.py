@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
-from typing import Any, Final, Protocol
+from collections.abc import Iterable
+from typing import Final
 
-from lambdabuild.action import ActionResult
-from lambdabuild.digest import Digest, Key
-from lambdabuild.errors import ExternalError, LambdaBuildError
+from lambdabuild.errors import LambdaBuildError
+from lambdabuild.publishing import Entry, RemoteBlobs, RemoteResults, outputs_of, publish
 from lambdabuild.store import ContentStore
-from lambdabuild.worker.recording import Entry
 
 SECONDS: Final = 5.0
 """For how long a result waits for others."""
 
 BYTES: Final = 8 << 20
 """Bytes of outputs that are not waited with."""
-
-
-class RemoteStore(Protocol):
-    """What is needed of the remote content store here."""
-
-    def missing(self, digests: Iterable[Digest]) -> set[Digest]: ...
-
-    def upload(self, blobs: Mapping[Digest, Callable[[], Iterable[bytes]]]) -> Any: ...
-
-
-class RemoteCache(Protocol):
-    """What is needed of the remote action cache here."""
-
-    def record_all(self, entries: Sequence[tuple[Key, bytes, bytes]]) -> None: ...
 
 
 class Publisher:
@@ -43,8 +26,8 @@ class Publisher:
     def __init__(
         self,
         made: ContentStore,
-        store: RemoteStore,
-        cache: RemoteCache,
+        store: RemoteBlobs,
+        cache: RemoteResults,
         *,
         seconds: float = SECONDS,
         size: int = BYTES,
@@ -67,7 +50,7 @@ class Publisher:
         with self._news:
             for entry in entries:
                 self._waiting.append(entry)
-                self._bytes += sum(digest.size for digest in _outputs(entry))
+                self._bytes += sum(digest.size for digest in outputs_of(entry))
             self._news.notify_all()
 
     def publish(self) -> None:
@@ -76,7 +59,7 @@ class Publisher:
             with self._news:
                 entries, self._waiting, self._bytes = self._waiting, [], 0
             try:
-                self._send(entries)
+                publish(entries, self._made, self._store, self._cache)
             except BaseException:
                 with self._news:
                     self._waiting[:0] = entries
@@ -91,16 +74,6 @@ class Publisher:
             self._thread.join()
         self.publish()
 
-    def _send(self, entries: Sequence[Entry]) -> None:
-        if not entries:
-            return
-        outputs = {digest for entry in entries for digest in _outputs(entry)}
-        # Documents, which everybody reads, beside each other.
-        missing = sorted(self._store.missing(outputs), key=lambda digest: (digest.size, digest.hash))
-        if missing:
-            self._store.upload({digest: partial(self._made.pieces, digest) for digest in missing})
-        self._cache.record_all(list(dict.fromkeys(entries)))
-
     def _run(self) -> None:
         while self._wait():
             try:
@@ -114,10 +87,3 @@ class Publisher:
             self._news.wait_for(lambda: self._ended or self._waiting)
             self._news.wait_for(lambda: self._ended or self._bytes >= self._size, self._seconds)
             return not self._ended
-
-
-def _outputs(entry: Entry) -> list[Digest]:
-    try:
-        return [node.digest for node in ActionResult.from_json(entry.result).outputs.values()]
-    except ValueError as error:
-        raise ExternalError(f"a result that was made here is {error}") from None

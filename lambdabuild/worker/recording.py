@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from lambdabuild.digest import Key
-
-
-class Entry(NamedTuple):
-    """A result under a key, and the document that the key is the hash of."""
-
-    key: Key
-    result: bytes
-    document: bytes
+from lambdabuild.publishing import Entry
 
 
 class Lookup(Protocol):

@@ -10,10 +10,11 @@ import pytest
 from lambdabuild.action import ActionResult
 from lambdabuild.digest import Digest, Key, digest_of
 from lambdabuild.errors import ExternalError
+from lambdabuild.publishing import Entry
 from lambdabuild.store.local import LocalStore
 from lambdabuild.tree import FileNode
 from lambdabuild.worker.publishing import Publisher
-from lambdabuild.worker.recording import Entry, RecordingCache
+from lambdabuild.worker.recording import RecordingCache
 
 A, B, DEEP, OTHER = Key("a"), Key("b"), Key("deep"), Key("other")
 

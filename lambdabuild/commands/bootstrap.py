@@ -20,9 +20,10 @@ from lambdabuild.ui import Ui
 from lambdabuild.workspace import Workspace
 
 if TYPE_CHECKING:
-    from lambdabuild.setup.deploy import Deployed, Worker
+    from lambdabuild.setup.deploy import Deployed
     from lambdabuild.setup.parameters import Account, Wishes
     from lambdabuild.setup.stack import ChangeSet
+    from lambdabuild.setup.worker_pex import WorkerFile
 
 _DEFAULT_NAME = "lambdabuild"
 
@@ -154,17 +155,14 @@ def _deploy(ui: Ui, wishes: Wishes, region: str | None, pex: Path | None, *, yes
             return deployment.apply(changes)
 
 
-def _worker(ui: Ui, pex: Path | None, scratch: Path) -> Worker:
+def _worker(ui: Ui, pex: Path | None, scratch: Path) -> WorkerFile:
     from lambdabuild.oci.digest import hex_of, sha256_of
-    from lambdabuild.setup.deploy import Worker
+    from lambdabuild.setup.worker_pex import WorkerFile, make_worker
 
     if pex is not None:
-        return Worker(pex, hex_of(sha256_of(pex.read_bytes())))
-    from lambdabuild.setup.worker_pex import make_worker
-
+        return WorkerFile(pex, hex_of(sha256_of(pex.read_bytes())))
     ui.note("making the worker")
-    made = make_worker(scratch / "worker.pex")
-    return Worker(made.path, made.sha256)
+    return make_worker(scratch / "worker.pex")
 
 
 def _repository(workspace: Workspace) -> str | None:

@@ -164,15 +164,6 @@ class Poller:
         self._slept = self._pause
         self._sleep(self._pause)
 
-    def run(self) -> Mapping[str, BuildState]:
-        """Makes rounds until all builds are over; returns how they ended."""
-        ended: dict[str, BuildState] = {}
-        while self._followed:
-            ended |= {state.id: state for state in self.round()}
-            if self._followed:
-                self.rest()
-        return ended
-
     def last_lines(self, build: str, label: str | None = None) -> tuple[str, ...]:
         """Returns the last lines of a build's log that speak of `label`; None: of nothing that has one."""
         return tuple(self._lines.kept.get((build, label), ()))

@@ -25,8 +25,6 @@ from lambdabuild.workspace import FILE_NAME, Workspace
 if TYPE_CHECKING:
     from lambdabuild.remote.following import Read
 
-LOCAL, CODEBUILD = "local", "codebuild"
-
 _SET_UP: Final = "lambdabuild bootstrap makes them, and prints the lines for WORKSPACE.toml"
 
 

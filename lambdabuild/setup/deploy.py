@@ -18,20 +18,13 @@ from lambdabuild.errors import ExternalError
 from lambdabuild.setup.parameters import Account, Wishes
 from lambdabuild.setup.stack import ChangeSet, Stack, Stacks
 from lambdabuild.setup.upload import store_document, upload_worker, write_store
+from lambdabuild.setup.worker_pex import WorkerFile
 from lambdabuild.store.s3.bucket import Bucket
 
 Clients = Callable[[str], Any]
 """Gives the client of a service, such as "s3"."""
 
 _RIGHTS: Final = "run it as somebody who may make stacks, buckets, roles, policies and repositories"
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """A worker.pex on this machine, and the SHA-256 of its bytes."""
-
-    path: Path
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +72,7 @@ class Deployment:
     clients: Clients
     account: Account
     wishes: Wishes
-    worker: Worker
+    worker: WorkerFile
     version: str
     token: str
     scratch: Path

@@ -66,7 +66,17 @@ class Followed:
     def run(self, *builds: str) -> Mapping[str, BuildState]:
         for build in builds or ("p:1",):
             self.poller.follow(build)
-        return self.poller.run()
+        return to_the_end(self.poller)
+
+
+def to_the_end(poller: Poller) -> Mapping[str, BuildState]:
+    """Makes rounds and rests until all builds are over; returns how they ended."""
+    ended: dict[str, BuildState] = {}
+    while poller.following:
+        ended |= {state.id: state for state in poller.round()}
+        if poller.following:
+            poller.rest()
+    return ended
 
 
 def a(state: BuildState) -> Mapping[str, BuildState]:
@@ -103,7 +113,7 @@ def test_a_build_that_is_forgotten_is_asked_for_no_more() -> None:
     followed = Followed(answers)
     followed.poller.follow("p:1")
     followed.poller.forget("p:1")
-    assert followed.poller.run() == {}
+    assert to_the_end(followed.poller) == {}
     assert followed.poller.following == frozenset()
 
 
@@ -223,7 +233,7 @@ def test_a_real_build_is_followed_from_its_queue_to_its_end(cloud: Cloud) -> Non
         project.builds, lambda group, stream: Tail(lambda: logs, group, stream), sleep, events.append
     )
     poller.follow(build)
-    assert poller.run()[build].status == "SUCCEEDED"
+    assert to_the_end(poller)[build].status == "SUCCEEDED"
     assert events[0] == PhaseChanged(build, "QUEUED")
     assert Logged(build, LogLine("//a:a", "output", "working")) in events
     assert poller.last_lines(build, "//a:a") == ("", "working")
@@ -236,4 +246,4 @@ def test_a_real_build_that_vanishes_ends(cloud: Cloud) -> None:
     cloud.codebuild.vanish(build)
     poller = Poller(project.builds, lambda group, stream: Lines(), lambda seconds: None, lambda event: None)
     poller.follow(build)
-    assert poller.run()[build].status == VANISHED
+    assert to_the_end(poller)[build].status == VANISHED

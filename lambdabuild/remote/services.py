@@ -20,6 +20,7 @@ from lambdabuild.remote.logs import Tail
 from lambdabuild.store.s3.bucket import Bucket, parse_place
 from lambdabuild.store.s3.cache import S3ActionCache
 from lambdabuild.store.s3.store import S3Store
+from lambdabuild.store.s3.terms import TermsOf
 from lambdabuild.workspace import FILE_NAME, Workspace
 
 if TYPE_CHECKING:
@@ -80,8 +81,9 @@ def shared_store(workspace: Workspace, place: str, cache_dir: Path) -> SharedSto
     aws = Aws(region or None, account or None, meter)
     name, prefix = parse_place(place)
     bucket = Bucket(lambda: aws.client("s3"), name, prefix, account or None)
-    cache = S3ActionCache(bucket, cache_dir, strict=False)
-    return SharedStore(aws, bucket, S3Store(bucket, cache_dir), cache, meter)
+    terms = TermsOf(bucket)
+    store = S3Store(bucket, cache_dir, terms=terms)
+    return SharedStore(aws, bucket, store, S3ActionCache(bucket, cache_dir, terms=terms, strict=False), meter)
 
 
 def codebuild(workspace: Workspace, shared: SharedStore, cache_dir: Path) -> CodeBuild:

@@ -24,6 +24,7 @@ from lambdabuild.store.s3.cache import S3ActionCache
 from lambdabuild.store.s3.compaction import compact
 from lambdabuild.store.s3.gathering import gather
 from lambdabuild.store.s3.store import S3Store
+from lambdabuild.store.s3.terms import TermsOf
 from lambdabuild.tools import all_tools
 from lambdabuild.worker.events import Log
 from lambdabuild.worker.fetching import fetch_order
@@ -91,7 +92,9 @@ def remote_of(settings: WorkerSettings, directory: Path) -> Remote:
     aws = Aws(None, settings.owner, Meter())
     bucket = Bucket(lambda: aws.client("s3"), *parse_place(settings.store), settings.owner)
     directory.mkdir(parents=True)
-    return Remote(bucket, S3Store(bucket, directory), S3ActionCache(bucket, directory, strict=False))
+    terms = TermsOf(bucket)
+    store = S3Store(bucket, directory, terms=terms)
+    return Remote(bucket, store, S3ActionCache(bucket, directory, terms=terms, strict=False))
 
 
 def _worked(

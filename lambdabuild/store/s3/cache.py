@@ -28,7 +28,7 @@ from lambdabuild.store.s3.segments import (
     made_at,
     newer,
 )
-from lambdabuild.store.s3.terms import Terms, read_terms
+from lambdabuild.store.s3.terms import TermsOf
 
 _PACK_LIMIT = 64 << 20
 
@@ -37,6 +37,7 @@ class S3ActionCache:
     """The results in a bucket. For any thread.
 
     cache_dir: where copies of segments lie.
+    terms:     those of the bucket, shared with its content store; its own if not given.
     strict:    whether damage that was removed is told once, as an error. Without, it is no result.
     clock:     seconds that never go back, for the age of the last listing alone.
     """
@@ -46,6 +47,7 @@ class S3ActionCache:
         bucket: Bucket,
         cache_dir: Path,
         *,
+        terms: TermsOf | None = None,
         strict: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -54,7 +56,7 @@ class S3ActionCache:
         self._files = SegmentFiles(bucket, "results", cache_dir)
         self._clock = clock
         self._lock = threading.RLock()
-        self._terms: Terms | None = None
+        self._terms = terms or TermsOf(bucket)
         self._listed_at: float | None = None
         self._now = 0.0
         self._segments: set[str] = set()
@@ -130,8 +132,7 @@ class S3ActionCache:
     def refresh(self) -> None:
         """Lists the segments, and reads those that are new; if strict, damaged ones raise ExternalError."""
         with self._lock:
-            if self._terms is None:
-                self._terms = read_terms(self.bucket)
+            self._terms.get()  # refuses a store of another format before anything else is read
             loaded = self._files.load(self._segments)
             self._now, self._count = loaded.listing.now, len(loaded.listing.objects)
             removed = [name for name in sorted(loaded.damaged) if self.bucket.delete(f"results/{name}")]
@@ -154,8 +155,7 @@ class S3ActionCache:
 
     def _counts(self, key: Key) -> bool:
         entry = self._entries.get(key)
-        assert self._terms is not None
-        return entry is not None and self._now - made_at(entry) < self._terms.results
+        return entry is not None and self._now - made_at(entry) < self._terms.get().results
 
     def _take(self, name: str, data: bytes, written: float) -> None:
         self._segments.add(name)

@@ -19,7 +19,7 @@ from lambdabuild.store.s3.bucket import Bucket, Listed
 from lambdabuild.store.s3.loading import SegmentFiles, named
 from lambdabuild.store.s3.packs import DEFLATED, DamagedError, Member
 from lambdabuild.store.s3.segments import Objects, decode_index, encode_index
-from lambdabuild.store.s3.terms import Terms, read_terms
+from lambdabuild.store.s3.terms import TermsOf
 
 YOUNG = 2.0
 """Seconds for which a listing is believed when it does not know what is asked for."""
@@ -42,12 +42,12 @@ class Index:
     segments: how many segments the index has, as far as is known.
     """
 
-    def __init__(self, bucket: Bucket, directory: Path, clock: Callable[[], float]) -> None:
+    def __init__(self, bucket: Bucket, directory: Path, terms: TermsOf, clock: Callable[[], float]) -> None:
         self._bucket = bucket
         self._files = SegmentFiles(bucket, "index", directory)
         self._clock = clock
         self._lock = threading.RLock()
-        self._terms: Terms | None = None
+        self._terms = terms
         self._listed_at: float | None = None
         self._now = 0.0
         self._segments: set[str] = set()
@@ -60,8 +60,7 @@ class Index:
     def refresh(self) -> None:
         """Lists what is there, and reads the segments that are new."""
         with self._lock:
-            if self._terms is None:
-                self._terms = read_terms(self._bucket)
+            self._terms.get()  # refuses a store of another format before anything else is read
             loaded = self._files.load(self._segments)
             if not self._segments <= loaded.listing.objects.keys():
                 # Merged, or gone with all that it alone told. What is left is on this machine's disk.
@@ -176,8 +175,7 @@ class Index:
         return self._listed_at is None or self._clock() - self._listed_at > YOUNG
 
     def _is_fresh(self, listed: Listed) -> bool:
-        assert self._terms is not None
-        return self._now - listed.modified < self._terms.blobs
+        return self._now - listed.modified < self._terms.get().blobs
 
     def _holds(self, digest: Digest) -> bool:
         return any(

@@ -12,6 +12,7 @@ from lambdabuild.store.s3.bucket import Bucket
 from lambdabuild.store.s3.compaction import KEPT, MOST, compact
 from lambdabuild.store.s3.index import Index
 from lambdabuild.store.s3.reading import Reader
+from lambdabuild.store.s3.terms import TermsOf
 from lambdabuild.store.s3.upload import Sources, Uploaded, Uploader
 
 
@@ -19,6 +20,7 @@ class S3Store:
     """The blobs in a bucket. For any thread.
 
     cache_dir: where copies of index segments and files on their way lie.
+    terms:     those of the bucket, shared with its action cache; its own if not given.
     workers:   how many transfers run at once.
     clock:     seconds that never go back.
     """
@@ -28,6 +30,7 @@ class S3Store:
         bucket: Bucket,
         cache_dir: Path,
         *,
+        terms: TermsOf | None = None,
         workers: int = 16,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -35,7 +38,7 @@ class S3Store:
         self._directory = cache_dir
         self._workers = workers
         self._may_merge = True
-        self._index = Index(bucket, cache_dir, clock)
+        self._index = Index(bucket, cache_dir, terms or TermsOf(bucket), clock)
         self._reader = Reader(bucket, self._index, cache_dir, workers)
 
     def missing(self, digests: Iterable[Digest]) -> set[Digest]:

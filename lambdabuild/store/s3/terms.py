@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from dataclasses import dataclass
 
 from lambdabuild.errors import ExternalError, UserError
@@ -30,6 +31,22 @@ class Terms:
 
     blobs: float = math.inf
     results: float = math.inf
+
+
+class TermsOf:
+    """The terms of a bucket, read once for all who share this object, when first asked. For any thread."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self._lock = threading.Lock()
+        self._terms: Terms | None = None
+
+    def get(self) -> Terms:
+        """Returns them; raises what `read_terms` does."""
+        with self._lock:
+            if self._terms is None:
+                self._terms = read_terms(self._bucket)
+            return self._terms
 
 
 def read_terms(bucket: Bucket) -> Terms:

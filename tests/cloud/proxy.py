@@ -5,22 +5,17 @@ Bodies are held in memory. Absent: chunked request bodies, which no client of ou
 
 from __future__ import annotations
 
-import http.client
 import threading
 from types import TracebackType
 from typing import Self
 
-from tests.oci.registry.proxy import Fault
+from tests.oci.registry.proxy import Fault, forwarded
 from tests.oci.registry.server import Reply, Request, Server
 
 from .asked import Asked, access_key, decoded_path, operation
 from .dialects import Dialect
 from .faults import Counter, Rule
 from .guards import Guards
-
-_TIMEOUT_SECONDS = 60
-# Of one connection, or said again by who passes the answer on; clients take the Date for S3's clock.
-_HOP = {"connection", "transfer-encoding", "keep-alive", "expect", "date", "server"}
 
 
 class Proxy:
@@ -110,12 +105,4 @@ class Proxy:
         return wanted[0] if wanted else None
 
     def _forward(self, request: Request) -> Reply:
-        connection = http.client.HTTPConnection(self.upstream, timeout=_TIMEOUT_SECONDS)
-        try:
-            headers = {name: value for name, value in request.headers.items() if name not in _HOP}
-            connection.request(request.method, request.target, request.body() or None, headers)
-            answer = connection.getresponse()
-            kept = {name: value for name, value in answer.getheaders() if name.lower() not in _HOP}
-            return Reply(answer.status, answer.read(), kept)
-        finally:
-            connection.close()
+        return forwarded(self.upstream, request)

@@ -13,7 +13,9 @@ from .server import Reply, Request, Server
 Forward = Callable[[Request], Reply]
 Fault = Callable[[Request, Forward], Reply]
 
-_HOP = {"connection", "transfer-encoding", "keep-alive"}
+_TIMEOUT_SECONDS = 60
+# Not passed on: what is said between neighbours, and what every server says for itself.
+_HOP = {"connection", "transfer-encoding", "keep-alive", "expect", "date", "server"}
 
 
 @dataclass
@@ -51,15 +53,20 @@ class Proxy(Server):
         return None
 
     def _forward(self, request: Request) -> Reply:
-        connection = http.client.HTTPConnection(self.upstream, timeout=30)
-        try:
-            headers = {name: value for name, value in request.headers.items() if name not in _HOP}
-            connection.request(request.method, request.target, request.body() or None, headers)
-            answer = connection.getresponse()
-            kept = {name: value for name, value in answer.getheaders() if name.lower() not in _HOP}
-            return Reply(answer.status, answer.read(), kept)
-        finally:
-            connection.close()
+        return forwarded(self.upstream, request)
+
+
+def forwarded(upstream: str, request: Request) -> Reply:
+    """Returns what `upstream`, "host:port", answers to a request that is passed on."""
+    connection = http.client.HTTPConnection(upstream, timeout=_TIMEOUT_SECONDS)
+    try:
+        headers = {name: value for name, value in request.headers.items() if name not in _HOP}
+        connection.request(request.method, request.target, request.body() or None, headers)
+        answer = connection.getresponse()
+        kept = {name: value for name, value in answer.getheaders() if name.lower() not in _HOP}
+        return Reply(answer.status, answer.read(), kept)
+    finally:
+        connection.close()
 
 
 def reply(answer: Reply) -> Fault:

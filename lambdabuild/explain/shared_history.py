@@ -24,6 +24,7 @@ from lambdabuild.errors import LambdaBuildError, Location
 from lambdabuild.explain.history import LIMIT, LocalHistory, name_of
 from lambdabuild.explain.state import Hashed, TargetState, read_state, state_of, to_json
 from lambdabuild.keys import KeyTable
+from lambdabuild.store.inflating import RAW, inflated
 from lambdabuild.store.s3.bucket import Bucket, Stored
 
 VERSION = 1
@@ -34,7 +35,6 @@ MOST_TEXT = 16 << 20
 
 _TRIES = 4
 _REQUESTS = 16
-_RAW = -15  # zlib's window bits for deflate without a header
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -145,7 +145,7 @@ def _encoded(states: Sequence[TargetState]) -> bytes | None:
     texts = [to_json(state) for state in states[:LIMIT]]
     while texts:
         text = b'{"version":%d,"states":[%s]}' % (VERSION, b",".join(texts))
-        deflate = zlib.compressobj(wbits=_RAW)
+        deflate = zlib.compressobj(wbits=RAW)
         data = deflate.compress(text) + deflate.flush()
         if len(data) <= MOST_STORED and len(text) <= MOST_TEXT:
             return data
@@ -156,21 +156,13 @@ def _encoded(states: Sequence[TargetState]) -> bytes | None:
 def _states(stored: Stored | None, label: str, platform: str) -> Sequence[TargetState]:
     """Returns what an object says of a target; what is not as it should be is nothing."""
     try:
-        document = json.loads(_inflated(stored.data)) if stored else None
+        document = json.loads(inflated(stored.data, MOST_TEXT)) if stored else None
         if not isinstance(document, dict) or document.get("version") != VERSION:
             return ()
         found = map(read_state, list(document["states"])[:LIMIT])
         return tuple(state for state in found if _counts(state, label, platform))
-    except (ValueError, TypeError, KeyError, RecursionError, zlib.error):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return ()
-
-
-def _inflated(data: bytes) -> bytes:
-    inflate = zlib.decompressobj(_RAW)
-    text = inflate.decompress(data, MOST_TEXT + 1)
-    if len(text) > MOST_TEXT or not inflate.eof:
-        raise ValueError("more than there may be, or cut off")
-    return text
 
 
 def _counts(state: TargetState, label: str, platform: str) -> bool:

@@ -7,7 +7,6 @@ to be the same bytes. So an order has one digest, and nothing in it is overlooke
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NoReturn, TypeVar, cast
 
@@ -18,6 +17,7 @@ from lambdabuild.errors import UserError
 from lambdabuild.oci.digest import parse_oci_digest
 from lambdabuild.order import MadeFile, MadeInput, MadeLayer, Order, OrderedAction, PushedImage, checks
 from lambdabuild.order.writing import VERSION
+from lambdabuild.store.inflating import ZLIB, inflated
 
 MAX_DOCUMENT: Final = 64 << 20
 """Bytes of a document: some 100,000 actions."""
@@ -74,14 +74,7 @@ def read_order(data: bytes, expected: str) -> Order:
 def _unpacked(data: bytes) -> bytes:
     if len(data) > MAX_COMPRESSED:
         raise ValueError("it is too large")
-    stream = zlib.decompressobj()
-    try:
-        document = stream.decompress(data, MAX_DOCUMENT)
-    except zlib.error:
-        raise ValueError("it is damaged") from None
-    if not stream.eof or stream.unused_data:
-        raise ValueError("it is damaged, or too large")
-    return document
+    return inflated(data, MAX_DOCUMENT, ZLIB)
 
 
 def _parsed(document: bytes) -> object:

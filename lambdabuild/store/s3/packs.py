@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from lambdabuild.digest import CHUNK, Digest, Hasher, digest_of
+from lambdabuild.store.inflating import RAW
 
 STORED = 0
 DEFLATED = 1
@@ -28,7 +29,6 @@ PACK = 8 << 20
 """Stored bytes after which a pack is closed."""
 
 _LEVEL = 6
-_RAW = -15  # zlib's window bits for deflate without a header
 
 
 class DamagedError(Exception):
@@ -103,7 +103,7 @@ def decoded(pieces: Iterable[bytes], encoding: int, size: int) -> Iterator[bytes
     Raises DamagedError for what is no deflate stream, does not end where the stored bytes end, or
     holds more than `size` bytes; whether they are the right ones is the caller's to find out.
     """
-    inflate = zlib.decompressobj(_RAW) if encoding == DEFLATED else None
+    inflate = zlib.decompressobj(RAW) if encoding == DEFLATED else None
     left = size
     for piece in pieces:
         for data in [piece] if inflate is None else _inflated(inflate, piece, left):
@@ -137,7 +137,7 @@ class Encoder:
     def __init__(self, first: bytes) -> None:
         sample = zlib.compress(first, 1)
         self.encoding = DEFLATED if len(sample) < len(first) * 15 // 16 else STORED
-        self._deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW)
+        self._deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, RAW)
 
     def update(self, piece: bytes) -> bytes:
         return self._deflate.compress(piece) if self.encoding == DEFLATED else piece

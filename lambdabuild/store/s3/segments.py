@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import json
 import secrets
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from lambdabuild.digest import Digest, Key
+from lambdabuild.store.inflating import inflated
 from lambdabuild.store.s3.packs import ENCODINGS, DamagedError, Member
 
 VERSION = 1
@@ -154,13 +154,9 @@ def _encode(document: Mapping[str, object]) -> bytes:
 
 
 def _decode(data: bytes) -> Mapping[str, Any]:
-    inflate = zlib.decompressobj(-15)
     try:
-        text = inflate.decompress(data, _TEXT_LIMIT)
-        if not inflate.eof or inflate.unused_data:
-            raise DamagedError
-        document = _mapping(json.loads(text))
-    except (zlib.error, ValueError, RecursionError):
+        document = _mapping(json.loads(inflated(data, _TEXT_LIMIT)))
+    except (ValueError, RecursionError):
         raise DamagedError from None
     if document.get("version") != VERSION:
         raise DamagedError

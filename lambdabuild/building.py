@@ -99,7 +99,8 @@ class Build:
     ) -> tuple[Plan, RemoteOutcome | None]:
         """Returns the plan after what runs remotely has run, as often as it takes."""
         for _ in range(MAX_PLANS):
-            plan = self._plan()
+            explain = self.reasons.reason if self.reasons else None
+            plan = Plan(self.graph.action, self.keys.deep_key, self.stores_of, explain)
             plan.want(output for target in targets for output in wanted(target, left_out))
             if self.reasons:
                 self.reasons.planned(plan.steps)
@@ -111,11 +112,6 @@ class Build:
         for key, result in remote.results.items():
             plan.steps[key].result, plan.steps[key].reason = result, ""
         return plan, remote
-
-    def _plan(self) -> Plan:
-        if self.reasons is None:
-            return Plan(self.graph.action, self.keys.deep_key, self.stores_of)
-        return Plan(self.graph.action, self.keys.deep_key, self.stores_of, self.reasons.reason)
 
     def _builder(self, plan: Plan, on_event: Callable[[Event], None]) -> Builder:
         return Builder(

@@ -46,7 +46,7 @@ class Plan:
         action_of: Callable[[ActionId], Action],
         key_of: Callable[[ActionId], Key],
         stores_of: Callable[[Action], Stores],
-        explain: Callable[[Action], str] = lambda action: "",
+        explain: Callable[[Action], str] | None = None,
     ) -> None:
         self.steps: dict[Key, Step] = {}
         self._action_of = action_of
@@ -99,7 +99,7 @@ class Plan:
                 if step.key in found:
                     step.result = parse_result(found[step.key], step.action.outputs)
                 else:
-                    why = self._explain(step.action)
+                    why = self._explain(step.action) if self._explain else ""
                     step.reason = "no result is known for its inputs" + (f": {why}" if why else "")
             _check_held([step for step in steps if step.result], store)
 

@@ -27,6 +27,7 @@ class Reporter:
     left_out:    actions that would fetch layers of external bases, and were not asked to.
     under_way:   steps that builds go on with which nobody waits for.
     far:         gives those of some blobs that are not on this machine, and need not come.
+    fetch:       brings blobs that may be elsewhere here, with few requests; None if all are here.
     """
 
     root: Path
@@ -38,14 +39,16 @@ class Reporter:
     left_out: Mapping[ActionId, OciDigest]
     under_way: frozenset[Key] = frozenset()
     far: Callable[[Iterable[Digest]], Collection[Digest]] = field(default=lambda digests: ())
+    fetch: Callable[[Iterable[Digest]], None] | None = None
 
     def reports(self, targets: Sequence[ConfiguredTarget]) -> tuple[TargetReport, ...]:
         """Returns what became of `targets`, once their outputs are in place."""
-        self._fetch(targets)
+        if self.fetch:
+            self.fetch(self._read(targets))
         return self._with_layouts([self._report(target) for target in targets])
 
-    def _fetch(self, targets: Sequence[ConfiguredTarget]) -> None:
-        """Has all that is read for `targets` brought here at once, where it is elsewhere."""
+    def _read(self, targets: Sequence[ConfiguredTarget]) -> set[Digest]:
+        """Returns the blobs that are read for the reports of `targets`."""
         results = self.outcome.results
         outputs: dict[ActionOutput, None] = {}
         for target in targets:
@@ -54,7 +57,7 @@ class Reporter:
         done = [o for o in outputs if self.keys.deep_key(o.action) in results]
         layers = {layer.blob for target in targets if target.image for layer in target.image.layers}
         far = set(self.far([self._digest(output) for output in done if output in layers]))
-        self.store.fetch({self._digest(output) for output in done} - far)
+        return {self._digest(output) for output in done} - far
 
     def _report(self, target: ConfiguredTarget) -> TargetReport:
         """Returns what became of `target`; files are in place then, layouts not yet."""

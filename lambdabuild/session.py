@@ -98,8 +98,12 @@ class Session:
     @cached_property
     def files(self) -> LocalStore | LayeredStore:
         """The content store with the remote one behind it, if there is one."""
+        return self._layered or self.store
+
+    @cached_property
+    def _layered(self) -> LayeredStore | None:
         if self.shared is None:
-            return self.store
+            return None
         from lambdabuild.store.layered import LayeredStore
 
         return LayeredStore(self.store, self.shared.store)
@@ -186,24 +190,31 @@ class Session:
         usable = [target for target in targets if target.id not in keys.failures]
         directories = output_directories(usable)
         work = self._work(evaluation, keys, remote, keep_going=keep_going) if remote else None
+        reasons = self._reasons(evaluation.graph, keys)
         build = Build(
             evaluation.graph,
             keys,
             self.inputs,
             self._executor(keep_failed=keep_failed),
-            work.stores_of if work else self._stores_of,
-            *((work.here, work.run) if work else ()),
+            self._stores_of,
+            reasons=reasons,
         )
-        reasons = self._reasons(evaluation.graph, keys)
-        if reasons:
-            build = replace(build, reasons=reasons)
+        if work:
+            build = replace(build, stores_of=work.stores_of, here=work.here, remotely=work.run)
 
         def attempt() -> tuple[Built, tuple[TargetReport, ...]]:
             built = build.run(usable, jobs=jobs, keep_going=keep_going, full=full, on_event=on_event)
             self._share()
             prepare(self.workspace.root)
             reporter = Reporter(
-                self.workspace.root, keys, built.plan, built.outcome, self.files, directories, built.left_out
+                self.workspace.root,
+                keys,
+                built.plan,
+                built.outcome,
+                self.files,
+                directories,
+                built.left_out,
+                fetch=self._layered.fetch if self._layered else None,
             )
             if work:
                 far = work.far(self.store, full=full)

@@ -17,6 +17,7 @@ from lambdabuild.query.answer import Query, ask
 from lambdabuild.query.graph import SOURCE_FILE
 from lambdabuild.query.parser import parse, short_form
 from lambdabuild.query.signatures import FUNCTIONS
+from lambdabuild.remote.ordering import runs_remotely
 from lambdabuild.session import Session
 from lambdabuild.ui import Ui
 from lambdabuild.workspace import resolve_platforms
@@ -78,7 +79,7 @@ def _listed(
         evaluation.graph,
         session.keys(evaluation),
         (*evaluation.roots, *needed),
-        lambda action: default if action.shareable else "local",
+        lambda action: default if runs_remotely(action) else "local",
         lambda keys: _known(session, keys),
     )
 

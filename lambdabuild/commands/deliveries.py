@@ -100,7 +100,7 @@ def build_and_deliver(
     """
     started = time.monotonic()
     evaluation = session.evaluate(question)
-    plan = _plan(session, evaluation, wanted, choice)
+    plan = _plan(session, evaluation, wanted)
     here = _here(evaluation, wanted)
     pushed: list[PushResult] = []
     with ui.progress() as on_event:
@@ -135,7 +135,7 @@ def build_and_deliver(
     return next((error.exit_code for error in (*report.errors, *errors.values())), 0)
 
 
-def _plan(session: Session, evaluation: Evaluation, wanted: Wanted, choice: Choice) -> PushPlan | None:
+def _plan(session: Session, evaluation: Evaluation, wanted: Wanted) -> PushPlan | None:
     """Returns what is to be pushed; raises UserError for what cannot be."""
     if not wanted.wishes:
         return None

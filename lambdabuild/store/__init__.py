@@ -42,10 +42,6 @@ class ContentStore(Protocol):
 class BlobFiles(Protocol):
     """A content store whose blobs can be had as files of this machine."""
 
-    def fetch(self, digests: Iterable[Digest]) -> None:
-        """Sees to it that blobs which are elsewhere are on this machine, with few requests."""
-        ...
-
     def pieces(self, digest: Digest) -> Iterator[bytes]:
         """As ContentStore does."""
         ...

@@ -115,9 +115,6 @@ class LocalStore:
             path.unlink(missing_ok=True)
             raise damaged(path)
 
-    def fetch(self, digests: Iterable[Digest]) -> None:
-        """Does nothing: there is no elsewhere."""
-
     def verified(self, digest: Digest) -> Path:
         """Returns the path of a blob whose bytes were just verified."""
         for _ in self.pieces(digest):

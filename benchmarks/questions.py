@@ -134,8 +134,10 @@ class Bench:
         self._git("commit", "-qm", "workload")
 
     def _git(self, *arguments: str) -> None:
-        who = ("-c", "user.name=bench", "-c", "user.email=bench@localhost")
-        subprocess.run(["git", *who, *arguments], cwd=self._root, check=True)
+        # Without gc.auto=0, git goes on packing in the background, under Bazel's feet.
+        settings = ("user.name=bench", "user.email=bench@localhost", "gc.auto=0")
+        given = [word for setting in settings for word in ("-c", setting)]
+        subprocess.run(["git", *given, *arguments], cwd=self._root, check=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from lambdabuild.aws.secret_values import SecretPlace, listed
 from lambdabuild.errors import UserError
 
 INITIAL: Final[Mapping[str, str]] = {
@@ -24,6 +25,7 @@ INITIAL: Final[Mapping[str, str]] = {
     "PermissionsBoundary": "",
     "RepositoryArns": "",
     "SecretArns": "",
+    "Secrets": "",
     "LambdaCompute": "false",
 }
 """The values of a new stack, equal to the template's own; `Wishes` has those that depend on its name."""
@@ -58,6 +60,7 @@ class Wishes:
 
     name:         of the stack and of the project.
     repositories: names or ARNs of further repositories to push to.
+    secrets:      id -> place of what builds of Dockerfiles may read.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Wishes:
     security_groups: tuple[str, ...] | None = None
     permissions_boundary: str | None = None
     lambda_compute: bool | None = None
+    secrets: Mapping[str, SecretPlace] | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -103,9 +107,16 @@ class Wishes:
             "Subnets": _joined(self.subnets),
             "SecurityGroups": _joined(self.security_groups),
             "PermissionsBoundary": self.permissions_boundary,
+            **self._secret_parameters(),
             "LambdaCompute": None if self.lambda_compute is None else str(self.lambda_compute).lower(),
         }
         return {name: value for name, value in wanted.items() if value is not None}
+
+    def _secret_parameters(self) -> Mapping[str, str]:
+        if self.secrets is None:
+            return {}
+        arns = sorted({place.arn for place in self.secrets.values()})
+        return {"Secrets": listed(self.secrets), "SecretArns": ",".join(arns)}
 
 
 def _joined(values: tuple[str, ...] | None) -> str | None:

@@ -9,6 +9,7 @@ from cfnlint.api import ManualArgs, lint
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdabuild.aws.secret_values import parse_secret_place
 from lambdabuild.remote.environments import ENVIRONMENTS
 from lambdabuild.setup.deploy import template
 from lambdabuild.setup.parameters import INITIAL, Account, Wishes
@@ -55,6 +56,7 @@ def test_every_parameter_has_a_value_in_a_new_stack() -> None:
     account = Account("aws", "123456789012", "eu-central-1")
     wishes = Wishes(name="lambdabuild")
     asked = wishes.parameters(account, "0" * 64)
+    assert not {"Secrets", "SecretArns"} & asked.keys(), "who says nothing changes nothing"
     parameters = DOCUMENT["Parameters"]
     assert parameters.keys() == {*asked, *wishes.initial()}
     assert {name: str(parameters[name]["Default"]) for name in INITIAL} == INITIAL
@@ -134,6 +136,24 @@ def test_only_what_a_parameter_names_is_pushed_to(policy: object) -> None:
         assert allows(worker, Asked("ecr:PutImage", images + name))
 
 
+def test_the_worker_reads_the_secrets_that_bootstrap_was_told_and_no_others() -> None:
+    secret = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:pip-AbCdEf"
+    parameter = "arn:aws:ssm:eu-central-1:123456789012:parameter/npm"
+    wishes = Wishes(
+        name="lambdabuild",
+        secrets={"pip": parse_secret_place(f"{secret}:token"), "npm": parse_secret_place(parameter)},
+    )
+    parameters = wishes.parameters(Account("aws", "123456789012", "eu-central-1"), "0" * 64)
+    told = Rendering(SecretArns=parameters["SecretArns"], Secrets=parameters["Secrets"])
+    worker = told.of("Resources", "WorkerRole", "Properties", "Policies", 0, "PolicyDocument")
+    for policy, allowed in ((worker, True), (WORKER, False), (CLIENT, False)):
+        assert allows(policy, Asked("secretsmanager:GetSecretValue", secret)) == allowed
+        assert allows(policy, Asked("ssm:GetParameter", parameter)) == allowed
+    assert not allows(worker, Asked("secretsmanager:GetSecretValue", secret.replace("pip", "other")))
+    variables = told.of("Resources", "Project", "Properties", "Environment", "EnvironmentVariables")
+    assert {"Name": "LAMBDABUILD_SECRETS", "Value": f"npm={parameter},pip={secret}:token"} in variables
+
+
 def start(**context: str | list[str]) -> Asked:
     return Asked("codebuild:StartBuild", PROJECT, {f"codebuild:{key}": each for key, each in context.items()})
 
@@ -160,7 +180,7 @@ def test_each_dangerous_override_alone_is_refused(key: str) -> None:
     assert not allows(CLIENT, start(**{key: "anything"}))
 
 
-@given(st.lists(st.sampled_from(["LAMBDABUILD_ORDER", "LAMBDABUILD_STORE", "PATH"])))
+@given(st.lists(st.sampled_from(["LAMBDABUILD_ORDER", "LAMBDABUILD_STORE", "LAMBDABUILD_SECRETS", "PATH"])))
 def test_a_client_sets_no_variable_but_the_order(names: list[str]) -> None:
     assert allows(CLIENT, start(**{NAMES: names})) == (set(names) <= {"LAMBDABUILD_ORDER"})
 

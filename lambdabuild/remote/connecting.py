@@ -48,12 +48,7 @@ def connect(
     service = codebuild(workspace, shared, cache_dir)
     destinations = Destinations()
     if wishes.push:
-        destinations = Destinations(
-            tuple(map(str, wishes.push.destinations)),
-            wishes.push.items,
-            _layer_places(pins(), mirrored),
-            workspace.list("registry.insecure"),
-        )
+        destinations = Destinations(tuple(map(str, wishes.push.destinations)), wishes.push.items)
     orders = Orders(
         graph,
         keys,
@@ -61,6 +56,8 @@ def connect(
         contents=inputs.contents,
         destinations=destinations,
         index=_index(workspace.text("python.index")),
+        pins=lambda: _layer_places(pins(), mirrored),
+        insecure=workspace.list("registry.insecure"),
     )
     prices = workspace.text("codebuild.prices")
     return RemoteWork(

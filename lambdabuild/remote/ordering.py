@@ -17,6 +17,7 @@ from lambdabuild.digest import Digest, Key
 from lambdabuild.keys import KeyTable, tag_of
 from lambdabuild.order import MadeFile, MadeInput, MadeLayer, Order, OrderedAction, PushedImage
 from lambdabuild.pushing.plan import Item
+from lambdabuild.remote.environments import DOCKERFILE
 from lambdabuild.tools.pull import PullTool
 from lambdabuild.tree import Directory, FileNode, directory_of
 
@@ -44,16 +45,12 @@ class Shipment:
 class Destinations:
     """Where images go.
 
-    places:   "host/prefix" each.
-    items:    the images that may be pushed, bases among them.
-    pins:     sha256 digest of an external base's layer -> where it can be read.
-    insecure: registries without TLS.
+    places: "host/prefix" each.
+    items:  the images that may be pushed, bases among them.
     """
 
     places: tuple[str, ...] = ()
     items: Mapping[ConfiguredLabel, Item] = field(default_factory=dict)
-    pins: Mapping[str, str] = field(default_factory=dict)
-    insecure: tuple[str, ...] = ()
 
 
 class Orders:
@@ -62,6 +59,8 @@ class Orders:
     node_of:  digest and mode of a source.
     contents: its bytes, by digest.
     index:    URL of the package index without credentials, or None.
+    pins:     gives where each layer of an external image can be read, by its sha256 digest.
+    insecure: registries without TLS.
     """
 
     def __init__(
@@ -73,12 +72,16 @@ class Orders:
         contents: Callable[[Digest], Iterable[bytes]],
         destinations: Destinations,
         index: str | None,
+        pins: Callable[[], Mapping[str, str]],
+        insecure: tuple[str, ...],
     ) -> None:
         self._graph = graph
         self._keys = keys
         self._node_of = node_of
         self._contents = contents
         self._index = index
+        self._pins = pins
+        self._insecure = insecure
         self.destinations = destinations
 
     def key_of(self, action: ActionId) -> Key:
@@ -102,14 +105,14 @@ class Orders:
             key = self._keys.deep_key(id_)
             if key not in made_here:
                 known[key] = self._graph.action(id_).outputs
-        to = self.destinations
+        pins = self._pins() if _reads_layers(actions, pushed) else {}
         order = Order(
             ordered,
             known=known,
             images=tuple(self._image(id_, list(pushed)) for id_ in pushed),
-            destinations=to.places if pushed else (),
-            pins=self._pins(pushed),
-            insecure=to.insecure if pushed else (),
+            destinations=self.destinations.places if pushed else (),
+            pins=pins,
+            insecure=self._insecure if pushed or pins else (),
             index=self._index if ordered else None,
         )
         return Shipment(order, blobs)
@@ -188,11 +191,10 @@ class Orders:
             outputs = (parts.manifest, parts.config, *(each for layer in parts.layers for each in layer))
             yield from (o.action for o in outputs if runs_remotely(self._graph.action(o.action)))
 
-    def _pins(self, images: Collection[ConfiguredLabel]) -> dict[str, str]:
-        """Returns where the layers of the external images among `images` can be read."""
-        if not any(id_.label.external for id_ in images):
-            return {}
-        return dict(self.destinations.pins)
+
+def _reads_layers(actions: Iterable[Action], images: Iterable[ConfiguredLabel]) -> bool:
+    """Tells whether an order's worker may have to read layers of external images, which it builds or pushes on."""
+    return any(action.tool == DOCKERFILE for action in actions) or any(id_.label.external for id_ in images)
 
 
 def _whole(message: bytes) -> list[bytes]:

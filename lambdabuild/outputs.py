@@ -19,7 +19,7 @@ from lambdabuild.errors import UserError
 from lambdabuild.label import is_relative_path
 from lambdabuild.oci.digest import OciDigest
 from lambdabuild.oci.image import Image
-from lambdabuild.oci.layer import Layer
+from lambdabuild.oci.layer import read_descriptor
 from lambdabuild.oci.layout import LayoutEntry, absent_layers, layout_is, write_layout
 from lambdabuild.output_paths import LAYOUT_PARTS, LISTING
 from lambdabuild.settings import OUT_DIR
@@ -34,6 +34,7 @@ class BuiltImage:
     """An image whose parts are in the content store, but perhaps for layers of an external base.
 
     layers: of those that are there, digest of the compressed bytes -> the blob's digest in the store.
+            What a Dockerfile adds has places that may be unused (`oci.layer.UNUSED`).
     """
 
     def __init__(
@@ -41,7 +42,9 @@ class BuiltImage:
     ) -> None:
         self.image = Image.parse(_read(store, manifest), _read(store, config))
         self.layers: Mapping[OciDigest, Digest] = {
-            Layer.from_json(_read(store, descriptor)).digest: blob for blob, descriptor in layers
+            layer.digest: blob
+            for blob, descriptor in layers
+            if (layer := read_descriptor(_read(store, descriptor)))
         }
 
     def lacking(self, absent: Collection[OciDigest]) -> tuple[OciDigest, ...]:

@@ -24,7 +24,10 @@ from lambdabuild.oci import documents
 from lambdabuild.oci.digest import OciDigest, sha256_of
 from lambdabuild.oci.tar import BLOCK, Dir, Entry, File, Symlink, arrange, write_tar
 
-__all__ = ["Dir", "Entry", "File", "Layer", "Symlink", "write_layer"]
+__all__ = ["UNUSED", "Dir", "Entry", "File", "Layer", "Symlink", "read_descriptor", "write_layer"]
+
+UNUSED = b"null"
+"""The descriptor of a place for a layer that its action made none for; the blob is empty then."""
 
 LEVEL = 6
 
@@ -63,6 +66,11 @@ class Layer:
         )
         fields.only("diff_id", "digest", "size", "uncompressed_size")
         return layer
+
+
+def read_descriptor(data: bytes) -> Layer | None:
+    """Returns the layer that a descriptor speaks of, None if its place is unused; ImageError for neither."""
+    return None if data == UNUSED else Layer.from_json(data)
 
 
 def write_layer(entries: Iterable[Entry], target: Path) -> Layer:

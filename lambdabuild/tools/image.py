@@ -12,7 +12,7 @@ from typing import Any, cast
 from lambdabuild.action import Made, ToolCall
 from lambdabuild.errors import UserError
 from lambdabuild.oci.image import Image
-from lambdabuild.oci.layer import Layer
+from lambdabuild.oci.layer import read_descriptor
 from lambdabuild.tools.wheels import check_same
 
 MANIFEST = "manifest.json"
@@ -42,7 +42,7 @@ class ImageTool:
         else:
             image = Image.scratch(call.platform)
         paths = sorted(path for path in call.inputs if path.startswith("layers/"))
-        layers = [Layer.from_json(read(path)) for path in paths]
+        layers = [layer for path in paths if (layer := read_descriptor(read(path)))]
         settings = dict(cast("Mapping[str, Any]", call.params))
         listings = (json.loads(read(path)) for path in sorted(call.inputs) if path.startswith("wheels/"))
         _check_wheels(listings, settings.pop("places", ()), settings.pop("modules", {}))

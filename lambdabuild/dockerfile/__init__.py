@@ -5,6 +5,8 @@ Dockerfile is read as BuildKit reads it, and what cannot be told without running
 it is refused, with its line.
 """
 
+from lambdabuild.dockerfile.context import MissingSource, check_context
+from lambdabuild.dockerfile.engine_text import for_engine
 from lambdabuild.dockerfile.model import (
     BASE,
     SCRATCH,
@@ -14,5 +16,22 @@ from lambdabuild.dockerfile.model import (
     ImageUse,
     Instruction,
 )
+from lambdabuild.dockerfile.parsing import parse
+from lambdabuild.dockerfile.planning import plan
+from lambdabuild.dockerfile.variables import BASE_ARG
 
-__all__ = ["BASE", "SCRATCH", "BuildPlan", "Copy", "Dockerfile", "ImageUse", "Instruction"]
+__all__ = [
+    "BASE",
+    "BASE_ARG",
+    "SCRATCH",
+    "BuildPlan",
+    "Copy",
+    "Dockerfile",
+    "ImageUse",
+    "Instruction",
+    "MissingSource",
+    "check_context",
+    "for_engine",
+    "parse",
+    "plan",
+]

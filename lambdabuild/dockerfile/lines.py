@@ -60,9 +60,10 @@ def prepare(path: str, text: str) -> Lines:
     escape, _ = directives.get("escape", ("\\", 0))
     syntax, syntax_line = directives.get("syntax", ("", 0))
     scan = _Scan(path, lines, escape)
-    scan.run(len_of_head := _head_length(lines))
+    head = head_length(lines)
+    scan.run(head)
     out = [_neutral(line) for line in scan.out]
-    for number in range(len_of_head):
+    for number in range(head):
         out[number] = "# syntax=x"  # the library looks for `escape` as long as it sees what it knows
     if escape != "\\":
         out[directives["escape"][1] - 1] = f"# escape={escape}"
@@ -74,7 +75,8 @@ def _neutral(line: str) -> str:
     return "#" if line.lstrip().startswith("#") else line
 
 
-def _head_length(lines: list[str]) -> int:
+def head_length(lines: list[str]) -> int:
+    """Returns how many lines hold parser directives; all of them come first."""
     for number, line in enumerate(lines):
         match = _DIRECTIVE.fullmatch(line.rstrip("\r"))
         if match is None or match[1].lower() not in _DIRECTIVES:
@@ -85,7 +87,7 @@ def _head_length(lines: list[str]) -> int:
 def _directives(path: str, lines: list[str]) -> dict[str, tuple[str, int]]:
     """Returns name -> (value, line) of the parser directives."""
     found: dict[str, tuple[str, int]] = {}
-    for number, line in enumerate(lines[: _head_length(lines)], 1):
+    for number, line in enumerate(lines[: head_length(lines)], 1):
         match = _DIRECTIVE.fullmatch(line.rstrip("\r"))
         assert match is not None  # it belongs to the head
         name, value = match[1].lower(), match[2]
@@ -126,7 +128,7 @@ class _Scan:
             number += 1
 
     def _instruction(self, start: int) -> int:
-        """Reads the instruction that begins at `start`; returns the last line that it or its heredocs have."""
+        """Reads the instruction that begins at `start`; returns its last line, or that of its heredocs."""
         self.starts.append(start + 1)
         joined, number, last = "", start, start
         while True:
@@ -173,9 +175,9 @@ class _Scan:
 
     def _heredocs_of(self, joined: str) -> Iterator[tuple[str, bool]]:
         """Yields name and whether tabs are stripped, of each heredoc that begins in an instruction."""
-        name, _, rest = joined.strip().partition(" ")
-        if name.upper() in ("RUN", "COPY", "ADD"):
-            for word in raw_words(rest, self._escape):
+        instruction, *rest = joined.split(None, 1)
+        if instruction.upper() in ("RUN", "COPY", "ADD"):
+            for word in raw_words("".join(rest), self._escape):
                 match = HERE.fullmatch(word)
                 if match and (name := heredoc_name(match, self._escape)):
                     yield name, bool(match[2])

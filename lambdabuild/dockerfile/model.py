@@ -29,10 +29,10 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Dockerfile:
-    """A Dockerfile whose syntax is right.
+    r"""A Dockerfile whose syntax is right.
 
     syntax: the frontend that its first line names, e.g. "docker/dockerfile:1"; "" for none.
-    escape: what continues lines and takes the meaning from characters: \\ or `.
+    escape: what continues lines and takes the meaning from characters: \ or `.
     """
 
     path: str

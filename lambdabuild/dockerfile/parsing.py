@@ -68,7 +68,7 @@ def _structure(path: str, lines: Lines) -> list[Mapping[str, object]]:
 def _check_frontend(path: str, lines: Lines) -> None:
     if lines.syntax and not is_our_frontend(lines.syntax) and "@sha256:" not in lines.syntax:
         raise UserError(
-            f"the frontend {lines.syntax[:80]} is not pinned, so the same lines may mean something else tomorrow",
+            f"the frontend {lines.syntax[:80]} is not pinned, and the file may mean something else tomorrow",
             at=Location(path, lines.syntax_line),
             hint="write # syntax=docker/dockerfile:1, or pin it: # syntax=NAME@sha256:…",
         )

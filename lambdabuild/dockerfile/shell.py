@@ -62,7 +62,7 @@ class _Reader:
 
     def until(self, stop: str) -> str:
         """Returns what comes before `stop`, which is skipped; before the end, for ""."""
-        out = []
+        out: list[str] = []
         while self._at < len(self._text):
             char = self._next()
             if char == stop:
@@ -94,7 +94,7 @@ class _Reader:
         return text
 
     def _double(self) -> str:
-        out = []
+        out: list[str] = []
         while self._at < len(self._text):
             char = self._next()
             if char == '"':
@@ -132,7 +132,7 @@ class _Reader:
         if operator not in "-+?":
             raise UserError(
                 f"${{{name}{':' * or_empty}{operator}…}} is more than can be told without running the build",
-                hint="there are ${NAME}, ${NAME:-word}, ${NAME:+word}, ${NAME:?word}, and the same without ':'",
+                hint="there are ${NAME}, ${NAME:-word}, ${NAME:+word} and ${NAME:?word}, or without ':'",
             )
         self._depth += 1
         if self._depth > _MAX_DEPTH:
@@ -148,4 +148,6 @@ class _Reader:
         return value or "" if there else word
 
     def _unfinished(self, what: str) -> UserError:
-        return UserError(f"{self._text[:80]!r} has {what} that does not end", hint="close it on the same line")
+        return UserError(
+            f"{self._text[:80]!r} has {what} that does not end", hint="close it on the same line"
+        )

@@ -29,15 +29,25 @@ def encode(document: Mapping[str, Any] | Sequence[Any]) -> bytes:
 
 def decode(data: bytes, what: str) -> Fields:
     """Returns the JSON object in `data`; ImageError, with `what` in it, if there is none."""
+    value = _value(data, what)
+    if not isinstance(value, dict):
+        raise ImageError(f"the {what} is not a JSON object")
+    return Fields(value, f"the {what}")
+
+
+def decode_list(data: bytes, what: str) -> tuple[Fields, ...]:
+    """Returns the objects of the JSON list in `data`; ImageError, with `what` in it, if there is none."""
+    return Fields({what: _value(data, what)}, "the document").objects(what)
+
+
+def _value(data: bytes, what: str) -> Any:
     try:
         value = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
         # Also proves that no string holds half a surrogate pair, and no number is infinite.
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise ImageError(f"the {what} is not valid JSON: {error or 'nested too deep'}") from None
-    if not isinstance(value, dict):
-        raise ImageError(f"the {what} is not a JSON object")
-    return Fields(value, f"the {what}")
+    return value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -139,10 +139,9 @@ class Image:
             raise ValueError(f"{len(layers)} layers cannot have {len(created_by)} history entries")
         if not layers:
             return self
-        config = with_layers(self._config, [layer.diff_id for layer in layers], created_by)
-        family = self._manifest.family
-        added = (Descriptor(family.gzip_layer, layer.digest, layer.size) for layer in layers)
-        return _image(config, family, (*self.layers, *added))
+        return self.extended(
+            with_layers(self._config, [layer.diff_id for layer in layers], created_by), layers
+        )
 
     def with_config(
         self,
@@ -170,6 +169,20 @@ class Image:
             return self
         config = with_run_config(self._config, env=env or {}, labels=labels or {}, fields=fields)
         return _image(config, self._manifest.family, self.layers)
+
+    def extended(self, config: Mapping[str, Any], layers: Sequence[Layer]) -> Image:
+        """Returns the image with `layers` on top, in its own family's media types, and another config.
+
+        config: the whole document, which has a diff_id for each layer; ImageError otherwise.
+        """
+        family = self._manifest.family
+        added = (Descriptor(family.gzip_layer, layer.digest, layer.size) for layer in layers)
+        return _image(config, family, (*self.layers, *added))
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """The config as a document; never changed in place."""
+        return self._config.document
 
     @cached_property
     def _manifest(self) -> Manifest:

@@ -8,7 +8,7 @@ taken as they stand; a path that leads through a symlink is another path.
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import IO, Any, Final, cast
 
 from lambdabuild.errors import ExternalError
@@ -35,9 +35,9 @@ def read_files(
     """
     found: dict[str, bytes] = {}
     for diff_id, pieces in layers:
-        reader = LayerReader(cast("IO[bytes]", _Stream(pieces)))
+        reader = LayerReader(cast("IO[bytes]", PieceReader(pieces)))
         hidden, added = _read_layer(reader, wanted, diff_id)
-        found = {path: content for path, content in found.items() if not _is_hidden(path, hidden)} | added
+        found = {path: content for path, content in found.items() if not is_hidden(path, hidden)} | added
         actual = reader.diff_id()
         if actual != diff_id:
             raise ExternalError(f"the bytes of layer {diff_id} are not its own: their sha256 is {actual}")
@@ -89,7 +89,8 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
         return file.read(MAX_KEPT)
 
 
-def _is_hidden(path: str, hidden: set[str]) -> bool:
+def is_hidden(path: str, hidden: Collection[str]) -> bool:
+    """Returns whether a path is among those that are hidden, or below one; with a final "/" only below."""
     if path in hidden or "/" in hidden:
         return True
     parts = path.split("/")
@@ -97,7 +98,7 @@ def _is_hidden(path: str, hidden: set[str]) -> bool:
     return any(parent in hidden or f"{parent}/" in hidden for parent in above)
 
 
-class _Stream:
+class PieceReader:
     """Pieces as a file that can only be read forward."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:

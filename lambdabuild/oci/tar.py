@@ -54,9 +54,6 @@ BLOCK = 512
 CAPABILITY = "SCHILY.xattr.security.capability"
 """The pax record of a file's capabilities, as star, GNU tar and Go write it."""
 
-WHITEOUT = ".wh."
-"""What the name of a whiteout begins with (image-spec, layer.md, "Whiteouts")."""
-
 MAX_ID = 0xFFFF_FFFE
 """The largest user and group of Linux. What has one more means "nobody in particular"."""
 
@@ -219,7 +216,7 @@ def _check(entry: Entry) -> None:
             raise ImageError(
                 f"{entry.path!r} is not a plain relative path: it has the component {component!r}"
             )
-        if component.startswith(WHITEOUT) and not isinstance(entry, Whiteout):
+        if component.startswith(".wh.") and not isinstance(entry, Whiteout):
             raise ImageError(
                 f"{entry.path!r} would hide files of lower layers: a name with .wh. is a whiteout"
             )

@@ -43,13 +43,18 @@ class Readable(Protocol):
 
 def members(tar: Readable) -> Iterator[tarfile.TarInfo]:
     """Yields the headers of a tar. ImageError if it is none, or not one to its end."""
+    return (member for _, member in opened(tar))
+
+
+def opened(tar: Readable) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    """Yields the headers as `members` does, each with the archive that its content can be read from."""
     try:
         with _open(tar) as archive:
             while (member := archive.next()) is not None:
                 cast("Any", archive).members.clear()  # tarfile would keep all of them
                 if len(archive.pax_headers) > MAX_GLOBALS:
                     raise ImageError("it has too many global headers")
-                yield member
+                yield archive, member
     except ImageError:
         raise
     except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:

@@ -59,6 +59,7 @@ SETTINGS: Mapping[str, Mapping[str, Setting]] = {
     "images": {
         "auto": Setting((), 'The images that base = "auto" chooses from: labels.'),
     },
+    "secrets": {},
     "registry": {
         "push": Setting((), "Where images are pushed: host/prefix, several for several regions."),
         "repository": Setting(
@@ -112,3 +113,15 @@ IMAGE_SETTINGS: Mapping[str, Setting] = {
     ),
 }
 """The keys of a table [images.NAME], which declares the external image @NAME."""
+
+SECRET_SETTINGS: Mapping[str, Setting] = {
+    "env": Setting("", "The environment variable that holds the value, for builds on this machine."),
+    "file": Setting(
+        "", "The file that holds the value, for builds on this machine; ~ is the home directory."
+    ),
+    "arn": Setting(
+        "",
+        "The secret of Secrets Manager, or parameter of SSM, that holds the value for builds on CodeBuild.",
+    ),
+}
+"""The keys of a table [secrets.ID], which declares a secret that Dockerfiles can mount."""

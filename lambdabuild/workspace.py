@@ -7,6 +7,7 @@ Values are laid over each other: built-in default, WORKSPACE.toml, the table
 from __future__ import annotations
 
 import platform as host_platform
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from lambdabuild.errors import Location, UserError, did_you_mean
 from lambdabuild.label import image_name_problem
-from lambdabuild.settings import IMAGE_SETTINGS, OUT_DIR, SETTINGS, Setting, Value
+from lambdabuild.settings import IMAGE_SETTINGS, OUT_DIR, SECRET_SETTINGS, SETTINGS, Setting, Value
 from lambdabuild.toml_file import TomlFile
 
 FILE_NAME = "WORKSPACE.toml"
@@ -38,6 +39,21 @@ class ExternalImage:
 
 
 @dataclass(frozen=True, slots=True)
+class Secret:
+    """A value that steps of Dockerfiles may see while they run, and where it is; never the value itself.
+
+    at:   where it is declared.
+    env, file, arn: "" if not said; at least one is.
+    """
+
+    id: str
+    at: Location
+    env: str = ""
+    file: str = ""
+    arn: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Workspace:
     """A workspace and its settings.
 
@@ -45,12 +61,14 @@ class Workspace:
     values:  by "section.key".
     origins: for each of them, where its value came from.
     images:  the external images, by name, sorted.
+    secrets: by id, sorted.
     """
 
     root: Path
     values: Mapping[str, Value]
     origins: Mapping[str, str]
     images: Mapping[str, ExternalImage] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -158,16 +176,12 @@ def load_workspace(
                     value = layer[section][key]
                     values[full] = tuple(value) if isinstance(value, list) else value
                     origins[full] = origin
-    return Workspace(root.resolve(), values, origins, _images(layers, file))
+    return Workspace(root.resolve(), values, origins, _images(layers, file), _secrets(layers, file))
 
 
 def _images(layers: Sequence[tuple[str, Mapping[str, Any]]], file: TomlFile) -> dict[str, ExternalImage]:
     """Returns what the tables [images.NAME] declare, later layers laid over earlier ones."""
-    found: dict[str, dict[str, str]] = {}
-    for _, layer in layers:
-        for name, table in layer.get("images", {}).items():
-            if name not in SETTINGS["images"]:
-                found.setdefault(name, {}).update(table)
+    found = _tables("images", layers)
     for name, table in found.items():
         if not table.get("ref"):
             raise UserError(
@@ -176,6 +190,29 @@ def _images(layers: Sequence[tuple[str, Mapping[str, Any]]], file: TomlFile) -> 
                 hint='add ref = "public.ecr.aws/lambda/python:3.12", or the image that you mean',
             )
     return {name: ExternalImage(name, at=file.place("images", name), **found[name]) for name in sorted(found)}
+
+
+def _secrets(layers: Sequence[tuple[str, Mapping[str, Any]]], file: TomlFile) -> dict[str, Secret]:
+    """Returns what the tables [secrets.ID] declare, later layers laid over earlier ones."""
+    found = _tables("secrets", layers)
+    for name, table in found.items():
+        if not any(table.values()):
+            raise UserError(
+                f"[secrets.{name}] does not say where the value is",
+                at=file.place("secrets", name),
+                hint='add env = "VARIABLE" or file = "~/path" for builds here, arn = "…" for CodeBuild',
+            )
+    return {name: Secret(name, file.place("secrets", name), **found[name]) for name in sorted(found)}
+
+
+def _tables(section: str, layers: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, dict[str, str]]:
+    """Returns the tables [section.NAME] by name."""
+    found: dict[str, dict[str, str]] = {}
+    for _, layer in layers:
+        for name, table in layer.get(section, {}).items():
+            if name not in SETTINGS[section]:
+                found.setdefault(name, {}).update(table)
+    return found
 
 
 def _read(path: Path) -> TomlFile:
@@ -206,37 +243,51 @@ def _check(document: object, file: TomlFile, above: tuple[str, ...] = ()) -> Map
             raise UserError(f"{'.'.join(path)} must be a table, not {table!r}", at=file.place(*path))
         for key, value in table.items():
             at = file.place(*path, key)
-            if section == "images" and isinstance(value, dict):
-                _check_image(key, value, file, (*path, key))
+            if section in _TABLES and isinstance(value, dict):
+                _check_table(section, key, value, file, (*path, key))
                 continue
             if key not in known:
                 raise UserError(
                     f"unknown key '{key}' in [{'.'.join(path)}]",
                     at=at,
                     hint=did_you_mean(key, known)
-                    or f"there are {', '.join((*known, *_TABLES.get(section, ())))}",
+                    or f"there are {', '.join((*known, *(f'tables {t}' for t in _table_names(section))))}",
                 )
             _check_type(".".join((*path, key)), value, known[key], at)
             _check_value(section, key, value, at)
     return document
 
 
-_TABLES = {"images": ("tables [images.NAME]",)}
+_TABLES = {"images": IMAGE_SETTINGS, "secrets": SECRET_SETTINGS}
+_SECRET_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
-def _check_image(name: str, table: Mapping[str, Any], file: TomlFile, path: tuple[str, ...]) -> None:
-    """Raises UserError for a table [images.NAME] that is not one."""
-    if problem := image_name_problem(name):
+def _table_names(section: str) -> tuple[str, ...]:
+    return {"images": ("[images.NAME]",), "secrets": ("[secrets.ID]",)}.get(section, ())
+
+
+def _check_table(
+    section: str, name: str, table: Mapping[str, Any], file: TomlFile, path: tuple[str, ...]
+) -> None:
+    """Raises UserError for a table [images.NAME] or [secrets.ID] that is not one."""
+    problem = image_name_problem(name) if section == "images" else None
+    if problem:
         raise UserError(f"there cannot be an image @{name}: {problem}", at=file.place(*path))
+    if section == "secrets" and not _SECRET_ID.fullmatch(name):
+        raise UserError(
+            f"there cannot be a secret {name!r}: an id has letters, digits, '.', '_' and '-', at most 64",
+            at=file.place(*path),
+        )
+    settings = _TABLES[section]
     for key, value in table.items():
         at = file.place(*path, key)
-        if key not in IMAGE_SETTINGS:
+        if key not in settings:
             raise UserError(
                 f"unknown key '{key}' in [{'.'.join(path)}]",
                 at=at,
-                hint=did_you_mean(key, IMAGE_SETTINGS) or f"there are {', '.join(IMAGE_SETTINGS)}",
+                hint=did_you_mean(key, settings) or f"there are {', '.join(settings)}",
             )
-        _check_type(".".join((*path, key)), value, IMAGE_SETTINGS[key], at)
+        _check_type(".".join((*path, key)), value, settings[key], at)
 
 
 def _check_type(name: str, value: object, setting: Setting, at: Location) -> None:

@@ -9,7 +9,7 @@ import click
 
 from lambdabuild import __version__
 from lambdabuild.commands import options
-from lambdabuild.settings import SETTINGS, Value
+from lambdabuild.settings import SECRET_SETTINGS, SETTINGS, Value
 from lambdabuild.ui import Ui, table
 from lambdabuild.workspace import host_machine_platform
 
@@ -31,6 +31,10 @@ def command(ui: Ui, directory: str, configs: tuple[str, ...], as_json: bool) -> 
     settings = {name: (workspace.values[name], workspace.origins[name]) for name in names}
     for image in workspace.images.values():
         settings[f"images.{image.name}.ref"] = image.ref, str(image.at)
+    for secret in workspace.secrets.values():
+        for key in SECRET_SETTINGS:
+            if value := getattr(secret, key):
+                settings[f"secrets.{secret.id}.{key}"] = value, str(secret.at)
     if as_json:
         values = {
             name: {"value": _without_secrets(value), "origin": origin}

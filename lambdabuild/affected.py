@@ -155,7 +155,7 @@ def affected(since: State, until: State, question: Question, say: Say) -> Affect
     Raises UserError for what is broken in one of them; if the question says to
     keep going, that counts as different. say: gets what BUILD files of `until` print.
     """
-    lenient = Question(question.patterns, question.platforms, question.keep_going, lenient=True)
+    lenient = Question(question.patterns, question.platforms, question.keep_going, lenient=True, manual=True)
     now = _evaluated(until, lenient, say)
     after = _hashed(until, now, question)
     was = now if _evaluates_alike(since, until, now) else _evaluated(since, lenient, lambda text, at: None)
@@ -237,7 +237,7 @@ def _sources(graph: ConfiguredGraph) -> list[str]:
 def _refuse(state: State, pattern: TargetPattern, say: Say) -> NoReturn:
     """Raises the error for a pattern that names nothing."""
     with _blaming(state.revision):
-        evaluate(state.workspace, Question((pattern,)), say, tree=state.tree)
+        evaluate(state.workspace, Question((pattern,), manual=True), say, tree=state.tree)
     raise UserError(f"{pattern} names nothing")
 
 

@@ -17,6 +17,7 @@ from lambdabuild.external.pins import ImagePins
 from lambdabuild.external_package import RULE, RULE_FILE, external_package
 from lambdabuild.label import EXTERNAL, Label, TargetPattern, parse_label, parse_pattern
 from lambdabuild.loading import Loader
+from lambdabuild.rule import MANUAL
 from lambdabuild.rulebook import Rulebook
 from lambdabuild.sources import Kind, View, WorkingTree
 from lambdabuild.sources.seen import Seen, Watched
@@ -39,6 +40,7 @@ class Question:
     keep_going: collect the targets that fail, and go on with the others.
     without_lock: read no python.lock; third-party packages are left out, and what was asked is noted.
     lenient:    a pattern that names nothing, and a platform that a target is not built for, are no errors.
+    manual:     wildcards mean targets that are tagged manual as well.
     """
 
     patterns: tuple[TargetPattern, ...]
@@ -46,6 +48,7 @@ class Question:
     keep_going: bool = False
     without_lock: bool = False
     lenient: bool = False
+    manual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +234,13 @@ def _asked(
         for label in matched:
             if pattern.negative:
                 asked.pop(label, None)
-            else:
+            elif question.manual or not pattern.wildcard or not _is_manual(loader.target(label)):
                 asked[label] = asked.get(label, False) or not pattern.wildcard
     return list(asked.items())
+
+
+def _is_manual(target: Target) -> bool:
+    return MANUAL in target.values.get("tags", ())
 
 
 def _matched(

@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from lambdabuild.errors import Location, UserError, did_you_mean
 from lambdabuild.label import Label, parse_label
@@ -220,7 +220,16 @@ COMMON_ATTRS = {
         "Who may depend on the target: //visibility:public, //visibility:private, "
         "//package:__pkg__ or //package:__subpackages__.",
     ),
+    "tags": Attr(
+        "tags",
+        "string_list",
+        "Words for queries. One means something: what is tagged manual is built by its label alone, and not "
+        "by //... and other wildcards.",
+    ),
 }
+
+MANUAL: Final = "manual"
+"""The tag of targets that wildcards do not mean where something is built."""
 
 
 @dataclass(frozen=True, slots=True)

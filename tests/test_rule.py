@@ -209,6 +209,7 @@ def test_every_attribute_gets_a_value() -> None:
     assert image.check({"name": "x", "env": {"a": "b"}}, "p") == {
         "name": "x",
         "visibility": (),
+        "tags": (),
         "srcs": (),
         "env": {"a": "b"},
         "base": None,
@@ -246,7 +247,7 @@ def test_a_mandatory_attribute_must_be_given() -> None:
     [
         ("scrs", "did you mean 'srcs'?"),
         ("visibilty", "did you mean 'visibility'?"),
-        ("zzz", "it has name, visibility, srcs"),
+        ("zzz", "it has name, visibility, tags, srcs"),
     ],
 )
 def test_an_unknown_attribute_suggests_the_nearest_name(name: str, hint: str) -> None:
@@ -262,11 +263,11 @@ def test_an_unknown_attribute_suggests_the_nearest_name(name: str, hint: str) ->
 def test_a_rule_without_attributes_still_has_those_of_every_target() -> None:
     with pytest.raises(AttributeProblem) as caught:
         rule().check({"zzz": 1}, "p")
-    assert caught.value.hint == "it has name, visibility"
+    assert caught.value.hint == "it has name, visibility, tags"
 
 
-def test_every_target_has_a_name_and_a_visibility() -> None:
-    assert COMMON_ATTRS.keys() == {"name", "visibility"}
+def test_every_target_has_a_name_a_visibility_and_tags() -> None:
+    assert COMMON_ATTRS.keys() == {"name", "visibility", "tags"}
     assert rule().check({"name": "x", "visibility": ["//visibility:public"]}, "p")["visibility"] == (
         "//visibility:public",
     )

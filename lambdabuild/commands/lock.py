@@ -110,7 +110,7 @@ def _write(path: Path, lock: Lock) -> None:
 
 def _plan(session: Session) -> Plan:
     """Returns what the lock has to cover."""
-    answer = session.evaluate(Question((parse_pattern("//..."),), without_lock=True))
+    answer = session.evaluate(Question((parse_pattern("//..."),), without_lock=True, manual=True))
     return plan_of(answer.asked, answer.asked_builds, _extra_combinations(session.workspace))
 
 

@@ -57,7 +57,8 @@ class LoadedGraph:
             return {}
         rule = self._loader.graph.rules[target.rule]
         own = {name: plain(attr, target.values[name]) for name, attr in rule.attrs.items()}
-        return {"name": label.name, "visibility": list(target.visibility), **own}
+        tags = list(target.values["tags"])
+        return {"name": label.name, "visibility": list(target.visibility), "tags": tags, **own}
 
     def edges(self, label: Label) -> Sequence[tuple[str, Label]]:
         found = self._edges.get(label)

@@ -301,6 +301,7 @@ def test_json_tells_attributes_and_dependencies(project: Project) -> None:
         "attributes": {
             "name": "handlers",
             "visibility": ["//app:__pkg__"],
+            "tags": [],
             "srcs": {"//app:handler.py": ["a.py", "b.py"]},
             "dest": "var/task",
             "strip_prefix": "",

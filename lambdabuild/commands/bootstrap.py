@@ -20,6 +20,7 @@ from lambdabuild.ui import Ui
 from lambdabuild.workspace import Workspace
 
 if TYPE_CHECKING:
+    from lambdabuild.aws.secret_values import SecretPlace
     from lambdabuild.setup.deploy import Deployed
     from lambdabuild.setup.parameters import Account, Wishes
     from lambdabuild.setup.stack import ChangeSet
@@ -94,7 +95,7 @@ def command(
 
     A bucket, a project, a repository, a role for the worker and a policy for
     those who build, in one CloudFormation stack. What an option does not say
-    stays as it is. See docs/aws.md.
+    stays as it is; which secrets builds may read, [secrets] says. See docs/aws.md.
     """
     from lambdabuild.setup.deploy import template
     from lambdabuild.setup.parameters import Wishes
@@ -111,7 +112,7 @@ def command(
     wishes = Wishes(
         name=name,
         prefix=workspace.text("codebuild.prefix"),
-        # The settings are those of one project; another one shares no repository with it.
+        # The settings are those of one project; another one shares no repository and no secret with it.
         repository=_repository(workspace) if known in ("", name) else None,
         repositories=repositories or None,
         kms_key=kms_key,
@@ -120,6 +121,7 @@ def command(
         security_groups=security_groups or None,
         permissions_boundary=permissions_boundary,
         lambda_compute=lambda_compute,
+        secrets=_secrets(workspace) if known in ("", name) else None,
     )
     if not yes and not _can_ask():
         raise UserError("there is no terminal to ask on", hint="add --yes")
@@ -169,6 +171,20 @@ def _repository(workspace: Workspace) -> str | None:
     """Returns the one repository that [registry] repository names; None if it depends on the target."""
     template = workspace.text("registry.repository")
     return None if "{" in template else template
+
+
+def _secrets(workspace: Workspace) -> Mapping[str, SecretPlace]:
+    """Returns where AWS has the secrets of [secrets.ID]; raises UserError with its place for what is no ARN."""
+    from lambdabuild.aws.secret_values import parse_secret_place
+
+    found = {}
+    for id_, secret in workspace.secrets.items():
+        try:
+            if secret.arn:
+                found[id_] = parse_secret_place(secret.arn)
+        except UserError as error:
+            raise error.located(secret.at) from None
+    return found
 
 
 def _can_ask() -> bool:

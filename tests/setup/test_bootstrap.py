@@ -129,6 +129,37 @@ def test_a_second_project_has_a_repository_of_its_own(workplace: Workplace) -> N
     assert tomllib.loads(workplace.bootstrap())["registry"]["repository"] == workplace.name
 
 
+SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:pip-AbCdEf"
+
+
+def test_the_project_knows_the_secrets_of_the_workspace(workplace: Workplace) -> None:
+    workplace.set_up()
+    settings = workplace.project.root / "WORKSPACE.toml"
+    plain = settings.read_text()
+    for listed, expected in ((f'[secrets.pip]\narn = "{SECRET}:token"\n', f"pip={SECRET}:token"), ("", "")):
+        settings.write_text(f'{plain}[secrets.npm]\nenv = "NPM_TOKEN"\n{listed}')
+        workplace.bootstrap()
+        variables = project_of(workplace)["environment"]["environmentVariables"]
+        assert {each["name"]: each["value"] for each in variables}["LAMBDABUILD_SECRETS"] == expected
+
+
+def test_another_project_gets_no_secret(workplace: Workplace) -> None:
+    workplace.set_up()
+    settings = workplace.project.root / "WORKSPACE.toml"
+    settings.write_text(f'{settings.read_text()}[secrets.pip]\narn = "{SECRET}"\n')
+    workplace.name += "x"
+    workplace.bootstrap()
+    variables = project_of(workplace)["environment"]["environmentVariables"]
+    assert SECRET not in str(variables)
+
+
+def test_a_place_of_a_secret_that_is_none_is_said_with_its_line(workplace: Workplace) -> None:
+    workplace.project.write({"WORKSPACE.toml": '[secrets.pip]\narn = "pip"\n'})
+    ran = workplace.project.run("bootstrap", "--yes", "--name", workplace.name, "--worker", "worker.pex")
+    assert ran.code == 2
+    assert "WORKSPACE.toml:1:10: 'pip' is no ARN of a secret" in ran.err
+
+
 def test_print_needs_no_aws(workplace: Workplace) -> None:
     ran = workplace.project.run("bootstrap", "--print")
     assert (ran.code, ran.out) == (0, template())

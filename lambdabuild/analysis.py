@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 from lambdabuild.action import ActionId
 from lambdabuild.configured import ConfiguredLabel, ConfiguredTarget
+from lambdabuild.dockerfile_targets import Dockerfiles
 from lambdabuild.errors import Location, UserError
 from lambdabuild.first_party import FirstParty
 from lambdabuild.image_tree import ImageTree
@@ -21,7 +22,7 @@ from lambdabuild.target import Target, TargetGraph
 from lambdabuild.target_scope import TargetScope
 from lambdabuild.third_party import ThirdParty
 
-LABEL_TYPES = ("label", "label_list", "sources", "packages", "pyproject")
+LABEL_TYPES = ("label", "label_list", "sources", "packages", "pyproject", "dockerfile")
 
 
 class Analyzer:
@@ -29,6 +30,7 @@ class Analyzer:
 
     blame:         gives the place of a target's attribute.
     first_party, third_party: where Python packages come from.
+    dockerfiles:   what Dockerfiles say.
     host_platform: that of this machine, for what is made from it.
     bytecode:      [python] bytecode.
     notes:         what users should know of targets although nothing is wrong.
@@ -42,6 +44,7 @@ class Analyzer:
         *,
         first_party: FirstParty,
         third_party: ThirdParty,
+        dockerfiles: Dockerfiles,
         host_platform: str,
         bytecode: str = "",
     ) -> None:
@@ -53,6 +56,7 @@ class Analyzer:
         self._blame = blame
         self._first_party = first_party
         self._third_party = third_party
+        self._dockerfiles = dockerfiles
         self._bytecode = bytecode
         self._host_platform = host_platform
         self._modules: dict[ConfiguredLabel, Module] = {}
@@ -108,6 +112,7 @@ class Analyzer:
             self._trees,
             self._first_party,
             self._third_party,
+            self._dockerfiles,
             self._host_platform,
         )
         try:
@@ -138,7 +143,7 @@ class Analyzer:
 
 def _to_json(attr: Attr, value: Value) -> object:
     """Returns a checked attribute value as the prelude takes it: labels as strings."""
-    if attr.type in ("label", "pyproject"):
+    if attr.type in ("label", "pyproject", "dockerfile"):
         return str(value) if isinstance(value, Label) else value
     if attr.type == "label_list":
         return [str(label) for label in value]

@@ -51,6 +51,7 @@ class ConfiguredTarget:
     wheel:   what holds its wheel, if the target is a first-party Python package.
     repository: where its image goes below a registry's prefix; "" for its label's own place.
     handlers: Python functions that its image has to serve, e.g. "app.main".
+    warnings: what is likely to be a mistake although it builds, one sentence each.
     """
 
     label: Label
@@ -63,6 +64,7 @@ class ConfiguredTarget:
     wheel: ActionOutput | None = None
     repository: str = ""
     handlers: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def id(self) -> ConfiguredLabel:

@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel
+from lambdabuild.dockerfile_targets import DockerfileSettings
 from lambdabuild.errors import Location, UserError
 from lambdabuild.external.pins import ImagePins
 from lambdabuild.external_package import RULE, RULE_FILE, external_package
@@ -105,6 +106,7 @@ def _evaluate(workspace: Workspace, tree: View, question: Question, beat: Beat, 
         loader.blame,
         first_party=loader.first_party,
         third_party=third_party,
+        dockerfiles=loader.dockerfiles,
         host_platform=host_machine_platform(),
         bytecode=workspace.text("python.bytecode"),
     )
@@ -172,7 +174,8 @@ def platforms_of_images(workspace: Workspace, say: Say) -> Mapping[str, tuple[st
 def make_loader(workspace: Workspace, tree: View, rulebook: Rulebook, *, pinned: bool = True) -> Loader:
     """Returns what loads packages as the settings say; raises UserError.
 
-    pinned: whether external images are what WORKSPACE.lock says, or only names.
+    pinned: whether external images are what WORKSPACE.lock says, or only names; what Dockerfiles
+            name need not be declared then.
     """
     at = Location(WORKSPACE_FILE)
     try:
@@ -190,6 +193,7 @@ def make_loader(workspace: Workspace, tree: View, rulebook: Rulebook, *, pinned:
             read_pins(tree) if pinned else ImagePins.of(()),
             rulebook.bundled_rule(RULE_FILE, RULE),
         ),
+        dockerfiles=DockerfileSettings(workspace.platforms, tuple(workspace.secrets), strict=pinned),
     )
 
 

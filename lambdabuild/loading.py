@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from lambdabuild.build_file import BuildFile, attribute_place
+from lambdabuild.dockerfile_targets import Dockerfiles, DockerfileSettings
 from lambdabuild.errors import CycleError, Location, UserError, did_you_mean
 from lambdabuild.first_party import FirstParty
 from lambdabuild.label import EXTERNAL, Label, TargetPattern
@@ -25,6 +26,7 @@ class Loader:
     auto:        what the word "auto" means for an attribute that takes it.
     search:      where first-party packages are looked for by name.
     external:    gives the package of external images; asked when one of them is named.
+    dockerfiles: what there is for Dockerfiles.
     graph:       all that was loaded so far.
     first_party: the Python packages of the workspace.
     """
@@ -37,6 +39,7 @@ class Loader:
         auto: Sequence[Label] = (),
         search: Sequence[TargetPattern] = (),
         external: Callable[[], Package] = lambda: Package(EXTERNAL, "WORKSPACE.toml", {}),
+        dockerfiles: DockerfileSettings = DockerfileSettings(),  # noqa: B008 - it is frozen
     ) -> None:
         self._tree = tree
         self._rulebook = rulebook
@@ -47,6 +50,9 @@ class Loader:
         self._implied: dict[Label, list[tuple[str, Label]]] = {}
         self.graph = TargetGraph(self._packages, rulebook.rules, self._implied)
         self.first_party = FirstParty(tree, search, self._owner, rulebook.rules)
+        self.dockerfiles = Dockerfiles(
+            tree, dockerfiles, lambda: self.package(EXTERNAL), self._owner_name, self.blame
+        )
 
     def package(self, name: str, *, at: Location | None = None) -> Package:
         """Returns the package; raises UserError where there is none."""
@@ -195,6 +201,9 @@ class Loader:
             elif attr.type in ("packages", "pyproject"):
                 with self._blaming(target, name):
                     found += self.first_party.implied(target, name)
+            elif attr.type == "dockerfile" and target.values[name]:
+                with self._blaming(target, name):
+                    found += self.dockerfiles.implied(target, name)
         return found
 
     @contextlib.contextmanager
@@ -208,11 +217,16 @@ class Loader:
 
     def _owner(self, directory: str) -> Package | None:
         """Returns the package that `directory` is or lies in."""
+        name = self._owner_name(directory)
+        return None if name is None else self.package(name)
+
+    def _owner_name(self, directory: str) -> str | None:
+        """Returns the name of that package, and loads nothing."""
         while not self.build_file(directory):
             if not directory:
                 return None
             directory = directory.rpartition("/")[0]
-        return self.package(directory)
+        return directory
 
     def blame(self, target: Target, attribute: str) -> Location:
         """Returns where `attribute` of `target` stands in its BUILD file."""

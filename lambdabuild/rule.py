@@ -14,8 +14,11 @@ values are plain data in one normal form for each type:
 | sources       | a list, or {"x.py": "place", "y": ["a"]}  | tuple[(Label, places), ...]          |
 | packages      | ["//a", "//b[full]"]                      | tuple[(Label, extras), ...]          |
 | pyproject     | "pyproject.toml", which is the default    | Label of that file                   |
+| dockerfile    | "Dockerfile"                              | Label of that file                   |
 
-The last two imply more dependencies than they name: those that pyproject.toml has.
+The last three imply more dependencies than they name: what pyproject.toml requires, and the
+images that a Dockerfile stands on. A Dockerfile is read with what the target's attributes
+`build_args`, `target`, `secrets` and `base` say.
 """
 
 from __future__ import annotations
@@ -54,6 +57,7 @@ class Attr:
     values:      for string and string_list: the only strings allowed, or () for any.
     words:       for label: strings that stand for themselves ("scratch").
     allow_files: whether source files may be named: all, none, or by suffix.
+    unless:      the attribute beside which this one is not mandatory, or "".
     """
 
     name: str
@@ -64,6 +68,7 @@ class Attr:
     values: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     allow_files: bool | tuple[str, ...] = False
+    unless: str = ""
 
     def check(self, value: object, package: str) -> Value:
         """Returns `value` in its normal form; raises AttributeProblem."""
@@ -82,7 +87,7 @@ class Attr:
 
     def labels(self, value: Value) -> Iterator[Label]:
         """Yields the labels in a checked value of this attribute."""
-        if self.type in ("label", "pyproject"):
+        if self.type in ("label", "pyproject", "dockerfile"):
             if isinstance(value, Label):
                 yield value
         elif self.type == "label_list":
@@ -208,6 +213,7 @@ _TYPES: Mapping[str, tuple[Value, Callable[[Attr, object, str], Value]]] = {
     "sources": ((), _sources),
     "packages": ((), _packages),
     "pyproject": (None, _parsed),
+    "dockerfile": (None, _parsed),
 }
 
 ATTR_TYPES = tuple(_TYPES)
@@ -258,14 +264,15 @@ class Rule:
                     name,
                     hint=did_you_mean(name, attrs) or f"it has {known}",
                 )
-        return {name: self._value(attr, given.get(name), package) for name, attr in attrs.items()}
+        return {name: self._value(attr, given, package) for name, attr in attrs.items()}
 
-    def _value(self, attr: Attr, value: object, package: str) -> Value:
+    def _value(self, attr: Attr, given: Mapping[str, object], package: str) -> Value:
+        value = given.get(attr.name)
         if value is None and attr.type == "pyproject":
             value = "pyproject.toml"
         if value is not None:
             return attr.check(value, package)
-        if attr.mandatory:
+        if attr.mandatory and given.get(attr.unless) is None:
             raise AttributeProblem(
                 f"{self.name} needs the attribute '{attr.name}'",
                 attr.name,

@@ -12,6 +12,7 @@ import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -264,6 +265,7 @@ def _attr(name: str, schema: Mapping[str, Any], at: Location, package: str) -> A
         tuple(schema["values"]),
         tuple(schema["words"]),
         tuple(allow_files) if isinstance(allow_files, list) else bool(allow_files),
+        schema["unless"],
     )
     if schema["default"] is None:
         return attr
@@ -271,4 +273,4 @@ def _attr(name: str, schema: Mapping[str, Any], at: Location, package: str) -> A
         default = attr.check(schema["default"], package)
     except AttributeProblem as error:
         raise UserError(f"the default of {error.message}", at=at) from None
-    return Attr(name, attr.type, attr.doc, attr.mandatory, default, attr.values, attr.words, attr.allow_files)
+    return replace(attr, default=default)

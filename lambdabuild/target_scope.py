@@ -8,6 +8,8 @@ from typing import Any, cast
 from lambdabuild.action import ANY_PLATFORM, Action, ActionId, ActionOutput, HostFile, Input, SourceFile
 from lambdabuild.configured import ConfiguredLabel, ConfiguredTarget, ImageOutputs, LayerOutputs
 from lambdabuild.digest import Canonical
+from lambdabuild.docker_scope import DockerScope
+from lambdabuild.dockerfile_targets import Dockerfiles
 from lambdabuild.errors import UserError
 from lambdabuild.first_party import FirstParty
 from lambdabuild.image_tree import ImageTree, check_place
@@ -27,6 +29,7 @@ class TargetScope:
     configured: the targets that were analysed before, its dependencies among them.
     first_party, third_party: where Python packages come from.
     notes:      what a user should know of the target although nothing is wrong.
+    warnings:   what is likely to be a mistake although it builds.
     trees:      the declared files of each image, by the action that makes it.
     functions:  what the prelude may call.
     result:     the configured target, once the implementation has returned.
@@ -41,9 +44,11 @@ class TargetScope:
         trees: dict[ActionId, ImageTree],
         first_party: FirstParty,
         third_party: ThirdParty,
+        dockerfiles: Dockerfiles,
         host_platform: str,
     ) -> None:
         self.notes: list[str] = []
+        self.warnings: list[str] = []
         self.result: ConfiguredTarget | None = None
         self._target = target
         self._graph = graph
@@ -57,12 +62,14 @@ class TargetScope:
         self._python = PythonScope(
             target, platform, configured, first_party, third_party, self._declared, self.notes.append
         )
+        self._docker = DockerScope(target, platform, graph, configured, dockerfiles, self._declared)
         self.functions: Mapping[str, Callable[..., Any]] = {
             "action": self._action,
             "image_tree": self._image_tree,
             "host_python": self._host_python,
             "wheel": self._wheel,
             "packages": self._packages,
+            "dockerfile": self._dockerfile,
             "choose_base": lambda token, *rest: self._python.choose_base(*rest),
             "check_name": self._check_name,
             "first_of": self._first_of,
@@ -233,6 +240,23 @@ class TargetScope:
         self._check_token(token)
         return self._python.packages(*rest)
 
+    def _dockerfile(
+        self, token: str, context: Mapping[str, Any]
+    ) -> tuple[int, str, int, list[Any], list[str | None]]:
+        """Declares the build of the target's Dockerfile.
+
+        Returns the action's number, the root, the count of layers that it may add, the root's layers
+        as pairs of references, and what an external root says of Python and C library.
+        """
+        self._check_token(token)
+        made = self._docker.build(self._inputs(context))
+        self.notes += made.notes
+        self.warnings += made.warnings
+        below = self._trees.get(made.base.manifest.action) if made.base else None
+        self._trees[made.id] = ImageTree(below)
+        layers = [[_reference(layer.blob), _reference(layer.descriptor)] for layer in made.root_layers]
+        return made.id.number, made.root, made.max_layers, layers, list(made.system)
+
     def _check_name(self, token: str, name: str) -> None:
         problem = name_problem(name)
         if problem or name in self._names:
@@ -287,7 +311,14 @@ class TargetScope:
             self._output(wheel[1:]) if wheel else None,
             repository=_text(self._target.values.get("repository")),
             handlers=_handlers(self._target),
+            warnings=tuple(self.warnings),
         )
+
+
+def _reference(output: ActionOutput) -> list[Any]:
+    """Returns an output as the prelude keeps it."""
+    id_ = output.action
+    return ["output", f"{id_.label} ({id_.platform})", id_.number, output.name]
 
 
 def _handlers(target: Target) -> tuple[str, ...]:

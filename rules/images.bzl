@@ -74,6 +74,7 @@ def _check_module(ctx, attribute, image, module):
         )
 
 def _assemble(ctx, cmd, modules = []):
+    _no_dockerfile(ctx)
     base = _base(ctx)
     shared = [s.target[FilesInfo] for s in ctx.sources.srcs if FilesInfo in s.target and not s.places]
     own = [s for s in ctx.sources.srcs if FilesInfo not in s.target or s.places]
@@ -99,11 +100,70 @@ def _assemble(ctx, cmd, modules = []):
         modules = modules,
     )
 
+def _no_python(ctx):
+    """Fails for attributes that would put Python packages onto what a Dockerfile makes."""
+    for attribute in ["requirements", "bytecode"]:
+        if getattr(ctx.attr, attribute):
+            ctx.fail(
+                attribute,
+                "has no meaning beside dockerfile, whose steps alone make the image",
+                "install them in the Dockerfile, or drop dockerfile" if attribute == "requirements" else "drop it",
+            )
+    if ctx.attr.base in ("auto", "scratch"):
+        ctx.fail("base", "cannot be '%s' beside dockerfile" % ctx.attr.base, "name the image that BASE_IMAGE_URI means, or drop base")
+
+def _context(ctx):
+    """Returns a dict from workspace path to file for what COPY can take."""
+    context = {}
+    for source in ctx.sources.srcs:
+        if source.places:
+            ctx.fail(
+                "srcs",
+                "gives %s a place, and places are what COPY says" % source.label,
+                "write srcs as a list: files are in the context at their paths in the workspace",
+            )
+        for file in source.files:
+            file = with_mode(file, "auto")
+            if file.short_path in context and not same_file(context[file.short_path], file):
+                ctx.fail("srcs", "has two files at %s" % file.short_path, "drop one of them")
+            context[file.short_path] = file
+    return context
+
+def _from_dockerfile(ctx, cmd):
+    """Returns the image that the target's Dockerfile makes, with what the target says of its config."""
+    _no_python(ctx)
+    image = ctx.actions.dockerfile(
+        _context(ctx),
+        base = ctx.attr.base[ImageInfo] if ctx.attr.base else None,
+        python = getattr(ctx.attr, "python", "") or None,
+        libc = getattr(ctx.attr, "libc", "") or None,
+    )
+    a = ctx.attr
+    if not (a.env or a.labels or a.entrypoint or cmd or a.working_dir or a.user):
+        return image
+    return ctx.actions.image(
+        base = image,
+        layers = [],
+        env = a.env,
+        labels = a.labels,
+        entrypoint = a.entrypoint or None,
+        cmd = cmd,
+        working_dir = a.working_dir or None,
+        user = a.user or None,
+    )
+
+def _no_dockerfile(ctx):
+    """Fails for attributes that speak of a Dockerfile where there is none."""
+    for attribute in ["build_args", "target", "secrets"]:
+        if getattr(ctx.attr, attribute):
+            ctx.fail(attribute, "is about a Dockerfile, and none is named", "add dockerfile = \"Dockerfile\", or drop it")
+
 def _outputs(image):
     return DefaultInfo(files = {"manifest.json": image.manifest, "config.json": image.config})
 
 def _base_image(ctx):
-    image = _assemble(ctx, ctx.attr.cmd or None)
+    make = _from_dockerfile if ctx.attr.dockerfile else _assemble
+    image = make(ctx, ctx.attr.cmd or None)
     return [_outputs(image), image]
 
 def _lambda_image(ctx):
@@ -114,6 +174,10 @@ def _lambda_image(ctx):
         named = [("handler", ctx.attr.handler)] + named
     modules = [(attribute, _module_of(ctx, attribute, handler)) for attribute, handler in named]
     cmd = [ctx.attr.handler] if ctx.attr.handler else ctx.attr.cmd or None
+    if ctx.attr.dockerfile:
+        # What its steps install is not known before they have run.
+        image = _from_dockerfile(ctx, cmd)
+        return [_outputs(image), image]
     image = _assemble(ctx, cmd, [module for _, module in modules])
     for attribute, module in modules:
         _check_module(ctx, attribute, image, module)
@@ -122,11 +186,24 @@ def _lambda_image(ctx):
 _IMAGE_ATTRS = {
     "base": attr.label(
         mandatory = True,
+        unless = "dockerfile",
         providers = [ImageInfo],
         words = ["scratch", "auto"],
         doc = "The image to build on: a base_image, a host_python_image, an external image such as " +
               "\"@python\", \"scratch\" for none, or \"auto\" for " +
-              "the one of [images] auto that holds most of packages and requirements.",
+              "the one of [images] auto that holds most of packages and requirements. With dockerfile it is " +
+              "what BASE_IMAGE_URI means there, and may be left out.",
+    ),
+    "dockerfile": attr.dockerfile(
+        allow_files = True,
+        doc = "The Dockerfile that makes the image. Its context is srcs and the sources of packages, at their paths " +
+              "in the workspace, and nothing else.",
+    ),
+    "build_args": attr.string_dict(doc = "Values of the Dockerfile's ARGs; they are in the image's history."),
+    "target": attr.string(doc = "The Dockerfile's stage that is the image; the last if not given."),
+    "secrets": attr.string_list(
+        doc = "Ids of secrets, [secrets.ID] in WORKSPACE.toml, that RUN --mount=type=secret,id=… of the " +
+              "Dockerfile can see while it runs. The hash covers the ids alone.",
     ),
     "srcs": attr.sources(
         allow_files = True,

@@ -198,7 +198,7 @@ def test_any_value_is_accepted_or_refused(kind: str, value: Any) -> None:
 def test_the_empty_value_has_the_shape_of_a_checked_one(kind: str) -> None:
     empty = Attr("x", kind).empty()
     written: object = {"string_list": [], "label_list": [], "sources": [], "packages": []}.get(kind, empty)
-    assert kind in ("label", "pyproject") or Attr("x", kind).check(written, "p") == empty
+    assert kind in ("label", "pyproject", "dockerfile") or Attr("x", kind).check(written, "p") == empty
 
 
 # --- a whole target ----------------------------------------------------------

@@ -18,12 +18,14 @@ from lambdabuild.dockerfile.model import (
 )
 from lambdabuild.dockerfile.parsing import parse
 from lambdabuild.dockerfile.planning import plan
+from lambdabuild.dockerfile.stages import ArgumentProblem
 from lambdabuild.dockerfile.variables import BASE_ARG
 
 __all__ = [
     "BASE",
     "BASE_ARG",
     "SCRATCH",
+    "ArgumentProblem",
     "BuildPlan",
     "Copy",
     "Dockerfile",

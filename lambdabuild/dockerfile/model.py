@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class BuildPlan:
     images:     the images other than the base that needed stages name, in order, each once.
     max_layers: how many layers the stage can at most add to its root.
     copies:     what needed stages take from the context.
-    secrets:    ids that RUN --mount=type=secret names, in order, each once.
+    secret_lines: ids that RUN --mount=type=secret names, in order, and the line where each is first.
     uses_base:  whether a needed stage stands on BASE_IMAGE_URI or copies from it.
     """
 
@@ -87,5 +87,9 @@ class BuildPlan:
     images: tuple[ImageUse, ...] = ()
     max_layers: int = 0
     copies: tuple[Copy, ...] = ()
-    secrets: tuple[str, ...] = ()
+    secret_lines: Mapping[str, int] = field(default_factory=dict)
     uses_base: bool = False
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return tuple(self.secret_lines)

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from lambdabuild.dockerfile.model import BASE, SCRATCH, BuildPlan, Copy, Dockerfile, ImageUse, Instruction
 from lambdabuild.dockerfile.mounts import mounts_of
 from lambdabuild.dockerfile.shell import HERE, expand
-from lambdabuild.dockerfile.stages import Stage, Stages, find_stages, placed
+from lambdabuild.dockerfile.stages import ArgumentProblem, Stage, Stages, find_stages, placed
 from lambdabuild.dockerfile.variables import BASE_ARG, PROXIES, StageVariables
-from lambdabuild.errors import Location, UserError, did_you_mean
+from lambdabuild.errors import UserError, did_you_mean
 
 _LAYERS = ("RUN", "COPY", "ADD", "WORKDIR")
 _GIT = re.compile(r"git@|git://|ssh://|https?://[^#]*\.git(?:#|$)")
@@ -39,7 +39,7 @@ def plan(
         images=tuple(ImageUse(reference, line) for reference, line in _images(stages, needed).items()),
         max_layers=sum(each.name in _LAYERS for stage in chain for each in stage.rest),
         copies=tuple(reader.copies),
-        secrets=tuple(reader.secrets),
+        secret_lines=reader.secrets,
         uses_base=any(stage.below == BASE for stage in needed),
     )
 
@@ -74,21 +74,19 @@ def _check_arguments(stages: Stages, build_args: Mapping[str, str], base: bool, 
                 declared.update(word.partition("=")[0] for word in each.words)
     for name in build_args:
         if name in stages.globals.platform:
-            raise UserError(
+            raise ArgumentProblem(
                 f"build_args gives {name}, which the platform says",
-                at=Location(path),
+                "build_args",
                 hint="drop it; platforms = [...] says what the target is built for",
             )
         if name == BASE_ARG and base:
-            raise UserError(
-                f"build_args gives {BASE_ARG}, and so does base",
-                at=Location(path),
-                hint="drop one of the two",
+            raise ArgumentProblem(
+                f"build_args gives {BASE_ARG}, and so does base", "build_args", hint="drop one of the two"
             )
         if name not in declared and name not in PROXIES:
-            raise UserError(
+            raise ArgumentProblem(
                 f"build_args gives {name[:80]!r}, which no ARG of {path} takes",
-                at=Location(path),
+                "build_args",
                 hint=did_you_mean(name, declared) or f"add ARG {name[:80]} to it, or drop the argument",
             )
 
@@ -98,7 +96,7 @@ class _Reader:
 
     def __init__(self, stages: Stages) -> None:
         self.copies: list[Copy] = []
-        self.secrets: dict[str, None] = {}
+        self.secrets: dict[str, int] = {}
         self._stages = stages
         self._escape = stages.dockerfile.escape
         self._variables: dict[int, StageVariables] = {}
@@ -127,7 +125,7 @@ class _Reader:
     def _run(self, each: Instruction, variables: StageVariables) -> None:
         for mount in mounts_of(each):
             if mount.secret:
-                self.secrets[expand(mount.secret, variables.lookup, self._escape)] = None
+                self.secrets.setdefault(expand(mount.secret, variables.lookup, self._escape), each.start)
             if mount.source is not None:
                 source = _cleaned(expand(mount.source, variables.lookup, self._escape))
                 # What is mounted is named, never matched.

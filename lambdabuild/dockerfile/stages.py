@@ -16,6 +16,17 @@ from lambdabuild.errors import CycleError, Location, UserError, did_you_mean
 MARKER = "BASE IMAGE"
 
 
+class ArgumentProblem(UserError):
+    """What is asked of a Dockerfile does not fit it: the caller knows where that is written.
+
+    attribute: "build_args" or "target".
+    """
+
+    def __init__(self, message: str, attribute: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.attribute = attribute
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """One FROM and what follows it.
@@ -51,9 +62,9 @@ class Stages:
         stage = self.named(name)
         if stage is None:
             names = [each.name for each in self.every if each.name]
-            raise UserError(
+            raise ArgumentProblem(
                 f"{self.dockerfile.path} has no stage {name!r}",
-                at=Location(self.dockerfile.path, self.every[-1].first.start),
+                "target",
                 hint=did_you_mean(name.lower(), names)
                 or (f"it has {', '.join(names)}" if names else "name one: FROM image AS stage"),
             )

@@ -11,7 +11,7 @@ import click
 # In the order in which help lists them.
 _COMMANDS = (
     *("build", "run", "push", "check", "hash", "why", "query", "aquery", "affected", "packages"),
-    *("lock", "bootstrap", "doctor", "info", "clean", "completion"),
+    *("init", "lock", "bootstrap", "doctor", "info", "clean", "completion"),
 )
 
 

@@ -17,7 +17,7 @@ from lambdabuild.migrating.ignoring import Ignored
 from lambdabuild.migrating.owners import Owners
 from lambdabuild.migrating.recipe import TASK_ROOT, Placed
 from lambdabuild.migrating.rendering import Draft, Files, Glob, Value, target_text
-from lambdabuild.sources import View, glob
+from lambdabuild.sources import Kind, View, glob
 
 _OWN_FILES = ("Dockerfile", "Dockerfile.*", "*.Dockerfile", ".dockerignore")
 
@@ -48,7 +48,7 @@ class Targets:
         taken = self._names.setdefault(package, set())
         known = set(self.view.listing(package)) if self.view.kind(package) is not None else set()
         found, number = name, 2
-        while found in taken or (found in known and self.view.kind(_joined(package, found)) is not None):
+        while found in taken or (found in known and self.view.kind(_joined(package, found)) is Kind.FILE):
             found, number = f"{name}_{number}", number + 1
         taken.add(found)
         return found
@@ -93,7 +93,7 @@ class Placing:
         natural: set[str] = set()
         globs: list[Glob] = []
         labels: list[str] = []
-        for each in placed:
+        for each in _last(placed):
             if each.what.tree:
                 self._place_tree(each, globs, labels)
                 continue
@@ -107,7 +107,7 @@ class Placing:
         if renamed:
             own = {label: _one_or_many(places[label]) for label in sorted(renamed)}
             labels.append(self.targets.files(self.package, f"{self.name}_renamed", {"srcs": own}))
-        names = [*places.keys() - renamed, *labels]
+        names = [*places.keys() - renamed - self._matched(globs), *labels]
         return Files(tuple(globs), tuple(sorted({self._short(label) for label in names})))
 
     def of_context(self, found: Sequence[Taken], packages: Mapping[str, str]) -> tuple[Value, list[str]]:
@@ -130,7 +130,7 @@ class Placing:
                 else:
                     name = _files_name(part)
                     labels.append(self.targets.files(part.package, name, {"srcs": part.glob}))
-        names = tuple(sorted({self._short(label) for label in labels}))
+        names = tuple(sorted({self._short(label) for label in labels} - self._matched(globs)))
         return Files(_merged(globs), names), sorted(set(needed))
 
     def _place_tree(self, each: Placed, globs: list[Glob], labels: list[str]) -> None:
@@ -161,6 +161,11 @@ class Placing:
                 shown = [e for e in exclude if glob(self.targets.view, package, (e,))]
                 yield _Part(package, directory, Glob(part.include, (*part.exclude, *shown)))
 
+    def _matched(self, globs: Sequence[Glob]) -> set[str]:
+        """Returns the files of the package that globs give: to name one again would be an error."""
+        view = self.targets.view
+        return {path for each in globs for path in glob(view, self.package, each.include, each.exclude)}
+
     def _own_place(self, label: str) -> str:
         return label.rpartition(":")[2] if label.startswith("//") else label
 
@@ -168,6 +173,12 @@ class Placing:
         return (
             label.replace(f"//{self.package}:", ":", 1) if label.startswith(f"//{self.package}:") else label
         )
+
+
+def _last(placed: Sequence[Placed]) -> list[Placed]:
+    """Returns what is placed, without files that later ones replace."""
+    files = {each.target: each for each in placed if not each.what.tree}
+    return [each for each in placed if each.what.tree or files[each.target] is each]
 
 
 def _place(target: str) -> str:

@@ -171,11 +171,11 @@ class _Drafting:
         """Returns the name of each Dockerfile's target, those that are declared left out."""
         names = {}
         for path, home in homes.items():
-            name = target_name(path, home)
+            name = self.targets.unique(home, target_name(path, home))
             if name in self.there.targets.get(home, ()):
                 self.declared += 1
             else:
-                names[path] = self.targets.unique(home, name)
+                names[path] = name
         return names
 
     def _declared_packages(self) -> dict[str, str]:

@@ -28,6 +28,8 @@ _AWS = re.compile(r"(?:.*/)?(?:lambda/python|aws-lambda-python)(?:[:@].*)?")
 _BASE_ENV = {"LAMBDA_TASK_ROOT": TASK_ROOT, "LAMBDA_RUNTIME_DIR": "/var/runtime"}
 _ARCHIVE = re.compile(r".*\.(?:tar|tgz|tbz2?|txz|tar\.\w+)")
 _HANDLER = re.compile(r"[A-Za-z_][\w.-]*\.[A-Za-z_]\w*", re.ASCII)
+_UV = re.compile(r"(?:[\w.-]+/)*astral-sh/uv(?:[:@].*)?")
+_FLAGS = re.compile(r"^(?:--\S+\s+)+")
 _WITHOUT_EFFECT = {"EXPOSE", "HEALTHCHECK", "MAINTAINER", "STOPSIGNAL"}
 
 
@@ -192,6 +194,8 @@ class _Reader:
         self._copy(each)
 
     def _copy(self, each: Instruction) -> None:
+        if any(_UV.match(image) for image in each.flags.get("from", ())):
+            return  # what installs packages here, and is of no use in the image
         for flag in each.flags:
             if flag != "link":
                 values = ",".join(each.flags[flag])
@@ -227,9 +231,13 @@ class _Reader:
         return found
 
     def _run(self, each: Instruction) -> None:
-        if "mount" in each.flags or (not each.json and "<<" in each.value):
-            raise InTheWayError(f"RUN {each.value[:40]} … is a program")
-        done = effects_of_arguments(each.words) if each.json else effects(each.value, self._lookup)
+        mounts = each.flags.get("mount", [])
+        if set(each.flags) - {"mount", "network"} or not all("type=cache" in mount for mount in mounts):
+            raise InTheWayError(f"RUN {each.value.split()[0]} has what only a build can give it")
+        script = _FLAGS.sub("", each.value)
+        if not each.json and "<<" in script:
+            raise InTheWayError("RUN has a heredoc, a program of the shell")
+        done = effects_of_arguments(each.words) if each.json else effects(script, self._lookup)
         for install in done.installs:
             dropped = self._installer.install(install, self._origin, self._absolute)
             self._drop_installed(dropped)
@@ -253,7 +261,7 @@ class _Reader:
         return None
 
     def _drop_installed(self, dropped: Mapping[str, str]) -> None:
-        """Forgets what was copied only to be installed: at a place, from a path in the workspace, and below."""
+        """Forgets what was copied to be installed: what is below a place, and from below a path."""
         for place, path in dropped.items():
             self.recipe.placed[:] = [
                 each

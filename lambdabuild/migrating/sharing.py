@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from lambdabuild.migrating.images import package_labels
 from lambdabuild.migrating.reading import Reading
-from lambdabuild.migrating.rendering import Draft
+from lambdabuild.migrating.rendering import Draft, Value
 
 BASES = "bases"
 """The package of the bases."""
@@ -48,7 +48,11 @@ def shared_bases(
         if len(members) >= MIN_IMAGES:
             name = _name(packages, {each.draft.name for each in found})
             platforms = (platform,) if platform else ()
-            attributes = {"base": f"@{images[base]}", "packages": packages, "platforms": platforms}
+            attributes: dict[str, Value] = {
+                "base": f"@{images[base]}",
+                "packages": packages,
+                "platforms": platforms,
+            }
             draft = Draft(BASES, name, "base_image", attributes)
             found.append(Shared(draft, tuple(each.dockerfile.path for each in members)))
     return tuple(found)

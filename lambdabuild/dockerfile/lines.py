@@ -175,7 +175,7 @@ class _Scan:
 
     def _heredocs_of(self, joined: str) -> Iterator[tuple[str, bool]]:
         """Yields name and whether tabs are stripped, of each heredoc that begins in an instruction."""
-        instruction, *rest = joined.split(None, 1)
+        instruction, *rest = joined.split(None, 1) or [""]
         if instruction.upper() in ("RUN", "COPY", "ADD"):
             for word in raw_words("".join(rest), self._escape):
                 match = HERE.fullmatch(word)

@@ -164,7 +164,7 @@ def _check_complete(path: str, text: str, lines: Lines, found: list[Instruction]
             raise UserError(
                 f"{word[:40]} has nothing after it",
                 at=Location(path, number),
-                hint=did_you_mean(word.upper(), _FLAGS) or "say what it is for, or drop it",
+                hint="say what it is for, or drop it",
             )
 
 

@@ -1,0 +1,1 @@
+"""Dockerfiles: parsed, planned, held against a context, and rewritten for engines."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from lambdabuild.commands import options
+from lambdabuild.commands.declare_images import declare_images
 from lambdabuild.commands.lock_images import drifted_images, pin_images, pins_json
 from lambdabuild.errors import ActionFailed, Location, UserError
 from lambdabuild.evaluation import Question
@@ -26,7 +27,8 @@ from lambdabuild.session import Session
 from lambdabuild.store.local import write_atomically
 from lambdabuild.third_party import host_combination
 from lambdabuild.ui import Ui
-from lambdabuild.workspace import Workspace
+from lambdabuild.workspace import FILE_NAME as WORKSPACE_FILE
+from lambdabuild.workspace import Workspace, load_workspace
 
 
 @click.command(short_help="Pin third-party requirements and external images.")
@@ -44,6 +46,13 @@ from lambdabuild.workspace import Workspace
 )
 @click.option("--upgrade-all", is_flag=True, help="Do so for all packages and images.")
 @click.option(
+    "--image",
+    "images",
+    metavar="NAME=REF",
+    multiple=True,
+    help="Declare an external image in WORKSPACE.toml, unless it is there, and pin it; repeatable.",
+)
+@click.option(
     "--from",
     "pins_file",
     metavar="FILE",
@@ -57,6 +66,7 @@ def command(
     check: bool,
     upgrade: tuple[str, ...],
     upgrade_all: bool,
+    images: tuple[str, ...],
     pins_file: Path | None,
     directory: str,
     configs: tuple[str, ...],
@@ -74,7 +84,14 @@ def command(
     """
     if sum(map(bool, (check, upgrade or upgrade_all, pins_file))) > 1:
         raise click.UsageError("--check, --upgrade and --from exclude one another")
+    if check and images:
+        raise click.UsageError("--check and --image exclude one another")
     where = options.place(directory, configs)
+    declared = declare_images(where.workspace, images)
+    if declared is not None:
+        root = where.workspace.root
+        workspace = load_workspace(root, configs=configs, env=os.environ, data=declared)
+        where = replace(where, workspace=workspace)
     session = options.session(where, ui)
     path = where.workspace.root / FILE_NAME
     if check:
@@ -83,6 +100,8 @@ def command(
     names = [name.removeprefix("@") for name in upgrade if name.startswith("@")]
     upgrade = tuple(name for name in upgrade if not name.startswith("@"))
     pins = pin_images(session, ui, names, everything=upgrade_all)
+    if declared is not None:
+        write_atomically((root / WORKSPACE_FILE).resolve(), declared, root)
     plan = _plan(session)
     lock = _read(path, anew=upgrade_all)
     resolver = PexResolver(session.index, host=_host, known=lock, environ=_environ(where.workspace))

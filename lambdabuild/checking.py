@@ -16,10 +16,14 @@ from lambdabuild.store import ContentStore
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What the checks say of one image: one finding each."""
+    """What the checks say of one image: one finding each.
+
+    warnings: what analysis found that is likely to be a mistake; the image may be as it should.
+    """
 
     id: ConfiguredLabel
     findings: tuple[Finding, ...]
+    warnings: tuple[str, ...] = ()
 
     def of(self, state: str) -> tuple[Finding, ...]:
         """Returns the findings in a state: "passed", "failed" or "not checked"."""
@@ -40,6 +44,7 @@ class CheckReport:
                 }
                 for finding in self.findings
             ],
+            "warnings": list(self.warnings),
         }
 
 

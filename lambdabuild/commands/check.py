@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import groupby
 
 import click
@@ -39,7 +40,8 @@ def command(
 ) -> int:
     """Build the images that the patterns name, and check that Lambda would take them.
 
-    What needs layers of an external base that are not held here is not
+    What is likely to be a mistake in a target with a Dockerfile, such as a source
+    that no COPY takes, is a warning. What needs layers of an external base that are not held here is not
     checked, unless --full fetches them.
     """
     where = options.place(directory, configs)
@@ -56,7 +58,9 @@ def command(
 
     def check(target: TargetReport) -> CheckReport:
         assert target.built is not None
-        return check_built(target.id, target.built, session.files, targets[target.id].handlers)
+        configured = targets[target.id]
+        report = check_built(target.id, target.built, session.files, configured.handlers)
+        return replace(report, warnings=configured.warnings)
 
     with ThreadPoolExecutor(jobs) as pool:
         reports = list(pool.map(check, [target for target in report.targets if target.built]))
@@ -89,6 +93,10 @@ def _lines(reports: Sequence[CheckReport], *, verbose: bool) -> Iterator[str]:
                 yield f"             {same[0].message}"
             if same[0].hint:
                 yield click.style("  hint: ", fg="cyan") + same[0].hint
+        for warning in report.warnings:
+            status = click.style(f"{'warning':<11}", fg="yellow")
+            yield f"{status}  {report.id.label.short}  {report.id.platform}"
+            yield f"             {warning}"
 
 
 def _what(finding: Finding) -> tuple[str, str, str]:

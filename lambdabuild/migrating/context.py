@@ -59,10 +59,15 @@ def taken(view: View, context: str, source: str) -> tuple[Taken, ...]:
 
 
 def guess(view: View, dockerfile: Dockerfile) -> str | None:
-    """Returns the context of a Dockerfile; None if its sources are in no one directory."""
+    """Returns the context of a Dockerfile; None if its sources are in no one directory.
+
+    "." is everywhere: a Dockerfile that takes nothing else is taken to mean its own directory.
+    """
     sources = [source for each in copies(dockerfile) for source in each.words[:-1]]
     plain = [source for source in sources if "$" not in source and not is_remote(source)]
-    candidates = directories_above(dockerfile.path)
+    candidates = list(directories_above(dockerfile.path))
+    if plain and all(source in (".", "./") for source in plain):
+        return candidates[-1]
     return next((each for each in candidates if all(_is_in(view, each, source) for source in plain)), None)
 
 

@@ -56,7 +56,7 @@ def target_name(path: str, home: str) -> str:
     """
     directory, _, name = path.rpartition("/")
     inner = directory[len(home) :].strip("/")
-    suffix = name.removesuffix("Dockerfile").strip(".") or name.removeprefix("Dockerfile").strip(".")
+    suffix = name.removeprefix("Dockerfile").removesuffix("Dockerfile").strip(".")
     parts = [part for part in (inner.replace("/", "_"), suffix) if part]
     return re.sub(r"[^A-Za-z0-9_-]+", "_", "_".join(["image", *parts]))
 

@@ -6,14 +6,10 @@ from collections.abc import Iterable
 
 
 class Owners:
-    """The directories that are packages, or will be.
-
-    used: those of which a file or target is named.
-    """
+    """The directories that are packages, or will be."""
 
     def __init__(self, directories: Iterable[str]) -> None:
         self._directories = set(directories)
-        self.used: set[str] = set()
 
     def of(self, path: str) -> str:
         """Returns the package of the file at `path`; its own directory becomes one where there is none."""
@@ -21,7 +17,6 @@ class Owners:
         if package is None:
             package = path.rpartition("/")[0]
             self._directories.add(package)
-        self.used.add(package)
         return package
 
     def above(self, path: str) -> str | None:

@@ -157,7 +157,6 @@ class Placing:
             part = Glob((include,), self.ignored.below(directory, inner))
             exclude = tuple(_joined(inner, name) for name in _OWN_FILES)
             if glob(self.targets.view, package, part.include, (*part.exclude, *exclude)):
-                self.owners.used.add(package)
                 shown = [e for e in exclude if glob(self.targets.view, package, (e,))]
                 yield _Part(package, directory, Glob(part.include, (*part.exclude, *shown)))
 

@@ -22,7 +22,7 @@ from lambdabuild.migrating.packages import PackageDraft, package_draft
 from lambdabuild.migrating.placing import Targets
 from lambdabuild.migrating.proof import failures
 from lambdabuild.migrating.reading import Reading, read_dockerfile
-from lambdabuild.migrating.rendering import Draft, build_text
+from lambdabuild.migrating.rendering import Draft, Files, build_text
 from lambdabuild.migrating.sharing import BASES, Shared, shared_bases
 from lambdabuild.migrating.survey import Survey, survey
 from lambdabuild.migrating.workspace_file import with_images, workspace_text
@@ -201,7 +201,7 @@ class _Drafting:
     def _image(self, around: Surroundings, reading: Reading, home: str, name: str) -> None:
         path = reading.dockerfile.path
         base = next((each.draft for each in self.shared if path in each.dockerfiles), None)
-        before = set(self.owners.used), list(self.targets.drafts)
+        before = list(self.targets.drafts)
         try:
             self._check_claims(home)
             made = image_draft(around, reading, home, name, base)
@@ -212,7 +212,7 @@ class _Drafting:
                 self.images.append(made)
                 return
             self.kept.setdefault(self.found.build_files[home], []).append(made.draft)
-        self.owners.used, self.targets.drafts = before
+        self.targets.drafts = before
 
     def _check_claims(self, home: str) -> None:
         """Raises UserError if a new BUILD file in `home` would take files from a target that is there."""
@@ -239,7 +239,8 @@ def _proven(drafting: _Drafting, workspace: Workspace | None, say: Say) -> Propo
     while True:
         drafts = _needed(drafting, drafts)
         files = _files(drafting, drafts, workspace)
-        settings = _settings(drafting.view.root, files.get(FILE_NAME), workspace)
+        text = files.get(FILE_NAME)
+        settings = _settings(drafting.view.root, text) if text else drafting.settings
         data = {path: text.encode() for path, text in files.items()}
         wrong = failures(settings, drafting.view, data, drafts, say)
         if not wrong:
@@ -277,7 +278,9 @@ def _files(drafting: _Drafting, drafts: Iterable[Draft], workspace: Workspace | 
     for draft in drafts:
         packages.setdefault(draft.package, []).append(draft)
     files = {_build_path(drafting.view, each): build_text(tuple(made)) for each, made in packages.items()}
-    for package in drafting.owners.used - packages.keys() - drafting.found.build_files.keys():
+    if not packages:
+        return {}
+    for package in _named_packages(packages) - packages.keys() - drafting.found.build_files.keys():
         files[_build_path(drafting.view, package)] = f"# {_EMPTY}\n"
     needed = _references(drafting, packages)
     if workspace is None:
@@ -287,6 +290,16 @@ def _files(drafting: _Drafting, drafts: Iterable[Draft], workspace: Workspace | 
         if new:
             files[FILE_NAME] = with_images(_text(drafting.view, FILE_NAME), new)
     return dict(sorted(files.items()))
+
+
+def _named_packages(packages: Mapping[str, list[Draft]]) -> set[str]:
+    """Returns the packages of which `srcs` of the targets name files or targets."""
+    named = set()
+    for draft in (each for made in packages.values() for each in made):
+        srcs = draft.attributes.get("srcs")
+        labels = srcs.names if isinstance(srcs, Files) else srcs if isinstance(srcs, Mapping) else ()
+        named |= {label[2:].partition(":")[0] for label in labels if label.startswith("//")}
+    return named
 
 
 def _references(drafting: _Drafting, packages: Mapping[str, list[Draft]]) -> dict[str, str]:
@@ -313,9 +326,6 @@ def _text(view: View, path: str) -> str:
     return view.read(path).decode(errors="replace")
 
 
-def _settings(root: Path, text: str | None, workspace: Workspace | None = None) -> Workspace:
-    """Returns the settings of a WORKSPACE.toml with that text; `workspace` if there is no new one."""
-    if text is None:
-        assert workspace is not None
-        return workspace
+def _settings(root: Path, text: str) -> Workspace:
+    """Returns the settings of a WORKSPACE.toml with that text."""
     return load_workspace(root, env={}, data=text.encode())

@@ -149,7 +149,7 @@ IN_THE_WAY = {
     "give it",
     "COPY --from=other /a /b": "COPY --from=other is more than copying what the workspace has",
     "COPY --chmod=755 app/handler.py /x": "COPY --chmod=755 is more than copying what the workspace has",
-    "COPY . .": "COPY . takes the whole workspace: name what is needed of it",
+    "COPY lib . ./": "COPY . takes the whole workspace: name what is needed of it",
     "ADD https://example.com/x /x": "ADD fetches https://example.com/x",
     "CMD handler.main": 'CMD starts a shell: write it as a list, CMD ["…"]',
     "VOLUME /x": "VOLUME says what a plain image cannot",

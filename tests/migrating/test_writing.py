@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from lambdabuild.errors import ExternalError, UserError
-from lambdabuild.migrating import writing
 from lambdabuild.migrating.writing import write_all
 
 
@@ -35,7 +34,7 @@ def test_a_failure_in_the_middle_leaves_no_half(tmp_path: Path, monkeypatch: pyt
             raise OSError(28, "No space left on device")
         link(source, target)
 
-    monkeypatch.setattr(writing.os, "link", full)
+    monkeypatch.setattr(os, "link", full)
     files = {"WORKSPACE.toml": "new\n", "a/b/BUILD": "x\n", "c/LAST": "y\n"}
     with pytest.raises(ExternalError, match="c/LAST cannot be written: No space left on device; nothing was"):
         write_all(tmp_path, files, {"WORKSPACE.toml": "old\n"})

@@ -161,7 +161,19 @@ class DockerScope:
     def _packages(self) -> dict[Label, dict[str, Input]]:
         """Returns, for each package that the target names or these need, its sources by workspace path."""
         labels = [label for name, label in self._graph.dependencies(self._target) if name == "packages"]
-        return {label: dict(self._sources_of(label)) for label in labels}
+        found: dict[Label, dict[str, Input]] = {}
+        while labels:
+            label = labels.pop()
+            if label not in found:
+                found[label] = dict(self._sources_of(label))
+                target = self._graph.target(label)
+                below = self._graph.dependencies(target) if target else ()
+                labels += [each for _, each in below if self._is_package(each)]
+        return {label: found[label] for label in sorted(found)}
+
+    def _is_package(self, label: Label) -> bool:
+        configured = self._configured.get(ConfiguredLabel(label, self._platform))
+        return configured is not None and configured.wheel is not None
 
     def _sources_of(self, label: Label) -> Iterator[tuple[str, Input]]:
         wheel = self._configured[ConfiguredLabel(label, self._platform)].wheel

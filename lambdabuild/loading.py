@@ -203,6 +203,11 @@ class Loader:
                     found += self.first_party.implied(target, name)
             elif attr.type == "dockerfile" and target.values[name]:
                 with self._blaming(target, name):
+                    if not self.is_source(target.values[name]):
+                        raise UserError(
+                            f"{target.values[name]} is a target, and a Dockerfile is a source file",
+                            hint='write dockerfile = "Dockerfile"',
+                        )
                     found += self.dockerfiles.implied(target, name)
         return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -43,10 +44,15 @@ def written(draw: st.DrawFn) -> Written:
     return Written(name, tuple(words), f"{shown} {text}\n", body)
 
 
+Found: TypeAlias = list[tuple[str, tuple[str, ...], int, int]]
+"""Name, words, first and last line of instructions."""
+
+
 @st.composite
-def dockerfiles(draw: st.DrawFn) -> tuple[str, list[tuple[str, tuple[str, ...], int, int]]]:
-    """Returns a Dockerfile, and name, words, first and last line of its instructions."""
-    text, found = "FROM base\n", [("FROM", ("base",), 1, 1)]
+def dockerfiles(draw: st.DrawFn) -> tuple[str, Found]:
+    """Returns a Dockerfile, and its instructions."""
+    text = "FROM base\n"
+    found: Found = [("FROM", ("base",), 1, 1)]
     for each in draw(st.lists(written(), max_size=6)):
         text += draw(BETWEEN)
         start = text.count("\n") + 1
@@ -58,7 +64,7 @@ def dockerfiles(draw: st.DrawFn) -> tuple[str, list[tuple[str, tuple[str, ...], 
 
 @given(dockerfiles())
 def test_what_is_written_is_what_is_parsed(
-    drawn: tuple[str, list[tuple[str, tuple[str, ...], int, int]]],
+    drawn: tuple[str, Found],
 ) -> None:
     text, expected = drawn
     found = [(each.name, each.words, each.start, each.end) for each in parse("D", text).instructions]
@@ -85,9 +91,7 @@ def test_any_text_is_understood_or_refused(text: str, base: bool) -> None:
 
 
 @given(dockerfiles(), st.booleans())
-def test_an_engine_gets_every_line_but_those_that_name_images(
-    drawn: tuple[str, list[tuple[str, tuple[str, ...], int, int]]], syntax: bool
-) -> None:
+def test_an_engine_gets_every_line_but_those_that_name_images(drawn: tuple[str, Found], syntax: bool) -> None:
     text = ("# syntax=docker/dockerfile:1\n" if syntax else "") + drawn[0]
     made = for_engine("D", text, build_args={}, target="", tags={"base": "tag:1"}, platform="linux/amd64")
     before, after = text.split("\n"), made.split("\n")

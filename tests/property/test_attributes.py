@@ -17,7 +17,7 @@ from lambdabuild.python.platforms import Combination
 from lambdabuild.rule import COMMON_ATTRS, Rule
 from lambdabuild.rulebook import Rulebook
 from lambdabuild.sources import WorkingTree
-from tests.project import Project
+from tests.project import WORKSPACE, Project
 
 SYSTEMS = (("3.11", "glibc 2.34"), ("3.11", "glibc 2.36"), ("3.12", "glibc 2.34"))
 WHEELS = ("cp311-cp311-manylinux_2_34", "cp311-cp311-manylinux_2_36", "cp312-cp312-manylinux_2_34")
@@ -45,6 +45,9 @@ PYPROJECT = (
     '[build-system]\nrequires = ["setuptools-scm"]\nbuild-backend = "setuptools.build_meta"\n\n'
     '[project]\nname = "app"\ndynamic = ["version"]\n'
 )
+DOCKERFILE = (
+    "ARG BASE_IMAGE_URI\nFROM ${BASE_IMAGE_URI} AS one\nARG X\nCOPY app/a.py /\nFROM one AS two\nRUN x\n"
+)
 FILES: dict[str, str | bytes] = {
     "app/a.py": "A = 1\n",
     "app/b.py": "B = 1\n",
@@ -52,6 +55,9 @@ FILES: dict[str, str | bytes] = {
     "app/pyproject.toml": PYPROJECT,
     "app/other.toml": PYPROJECT + "# other\n",
     "python.lock": print_lock(LOCK),
+    "WORKSPACE.toml": WORKSPACE + '[secrets.one]\nenv = "ONE"\n[secrets.two]\nenv = "TWO"\n',
+    "app/Dockerfile": DOCKERFILE,
+    "app/other.Dockerfile": DOCKERFILE + "RUN y\n",
 }
 OTHERS = (
     'base_image(name = "one", base = "scratch", python = "3.11", libc = "glibc 2.34", env = {"B": "1"})\n'
@@ -73,6 +79,13 @@ _IMAGE = {
     "bytecode": ('"3.11.1"', '"3.11.2"'),
     "requirements": ('["six"]', '["six", "toolz"]'),
 }
+_DOCKERFILE = {
+    "dockerfile": ('"Dockerfile"', '"other.Dockerfile"'),
+    "build_args": ('{"X": "1"}', '{"X": "2"}'),
+    "target": ('"one"', '"two"'),
+    "secrets": ('["one"]', '["one", "two"]'),
+}
+_IMAGE |= _DOCKERFILE
 HASHED = {
     "files": {
         "srcs": ('["a.py"]', '["b.py"]'),
@@ -98,6 +111,7 @@ ELSEWHERE = {"python_requirements": {"requirements"}}
 UNHASHED = {
     "name": "equal work under two names is done once",
     "visibility": "says who may name the target, not what it is",
+    "tags": "are words for queries",
     "platforms": "says for which platforms there are hashes; each covers its own platform",
     "functions": "says which functions an image is for; the image is the same",
     "repository": "says where the image is pushed, not what it is",
@@ -112,6 +126,7 @@ MINIMAL = {
     },
     "lambda_image": {"base": '":other"', "srcs": '["a.py"]'},
     "python_package": {"srcs": '["a.py"]', "version": '"1.0"'},
+    "a Dockerfile": {"base": '":other"', "srcs": '["a.py"]', "dockerfile": '"Dockerfile"'},
 }
 
 
@@ -145,6 +160,7 @@ def test_a_hashed_attribute_moves_the_hash(tmp_path: Path, rule: str, attribute:
     [
         ("name", '"renamed"'),
         ("visibility", '["//visibility:private"]'),
+        ("tags", '["slow"]'),
         ("platforms", '["linux/amd64"]'),
         ("functions", '{"f": "a.main"}'),
         ("repository", '"team/receipts"'),
@@ -156,7 +172,8 @@ def test_an_unhashed_attribute_does_not_move_the_hash(tmp_path: Path, attribute:
 
 
 def hash_with(tmp_path: Path, rule: str, attribute: str, value: str) -> str:
-    attrs = {"name": '"x"'} | MINIMAL[rule] | {attribute: value}
+    minimal = MINIMAL["a Dockerfile" if attribute in _DOCKERFILE else rule]
+    attrs = {"name": '"x"'} | minimal | {attribute: value}
     call = f"{rule}({', '.join(f'{name} = {text}' for name, text in attrs.items())})\n"
     files: dict[str, str | bytes] = {**FILES, "app/BUILD": OTHERS + call}
     project = Project(tmp_path / "w", tmp_path / "cache" / "lambdabuild", files)

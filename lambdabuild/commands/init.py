@@ -76,8 +76,16 @@ def _default_ignore() -> frozenset[str]:
 
 
 def _lines(proposal: Proposal) -> Iterator[str]:
-    """Yields a line for each target that was written."""
-    rows = [{"label": each.label, "rule": each.rule, "how": _how(proposal, each)} for each in proposal.drafts]
+    """Yields a line for each file without targets, and each target that was written."""
+    packages = {each.package for each in proposal.drafts}
+    rows = [
+        {"label": path, "rule": "file", "how": "changed" if path in proposal.before else ""}
+        for path in proposal.files
+        if path == FILE_NAME or path.rpartition("/")[0] not in packages
+    ]
+    rows += [
+        {"label": each.label, "rule": each.rule, "how": _how(proposal, each)} for each in proposal.drafts
+    ]
     if rows:
         yield from table(rows, ("label", "rule", "how"))
 
@@ -110,46 +118,44 @@ def _explain(ui: Ui, proposal: Proposal, dry_run: bool) -> None:
     for line in (*_shared(proposal), *_kept_dockerfiles(proposal), *_notes(proposal), *_kept(proposal)):
         ui.note(line)
     for each in proposal.left_out:
-        ui.note(f"left out: {each.path}")
-        ui.note("\n".join(f"  {line}" for line in _left_out(each)))
+        ui.note("\n  ".join([f"{each.path} is left out", *_left_out(each)]))
     for error in proposal.broken:
         ui.note(render_error(error))
-    if not proposal.files:
-        what = (
-            "nothing to write"
-            if proposal.declared
-            else "there is no pyproject.toml of a package and no Dockerfile"
-        )
-        ui.note(
-            f"{what}: {_count(proposal.declared, 'target')} declared already" if proposal.declared else what
-        )
-        return
-    verb = "would be written" if dry_run else "written"
-    ui.note(f"{_count(len(proposal.drafts), 'target')} in {_count(len(proposal.files), 'file')} {verb}")
-    if not dry_run:
+    ui.note(_summary(proposal, dry_run))
+    if proposal.files and not dry_run:
         ui.note(f"next: {', then '.join(NEXT)}")
+
+
+def _summary(proposal: Proposal, dry_run: bool) -> str:
+    if proposal.files:
+        counts = f"{_count(len(proposal.drafts), 'target')} in {_count(len(proposal.files), 'file')}"
+        return f"{counts} would be written" if dry_run else f"{counts} written"
+    if proposal.declared:
+        return f"nothing to write: {_count(proposal.declared, 'target')} declared already"
+    if proposal.kept or proposal.left_out or proposal.broken:
+        return "nothing to write"
+    return "there is no pyproject.toml of a package and no Dockerfile"
 
 
 def _shared(proposal: Proposal) -> Iterator[str]:
     for base in proposal.shared:
         packages = base.draft.attributes["packages"]
         assert isinstance(packages, tuple)
-        yield (
-            f"{base.draft.label} holds {', '.join(packages)}, which {len(base.dockerfiles)} images install: "
-            "one layer for all of them"
-        )
+        images = len(base.dockerfiles)
+        yield f"{base.draft.label} holds what {images} images install alike: {', '.join(packages)}"
 
 
 def _kept_dockerfiles(proposal: Proposal) -> Iterator[str]:
     for image in proposal.images:
         if image.reason:
-            yield f"{image.draft.label} keeps its Dockerfile: {image.reason.at}: {image.reason.message}"
+            yield f"{image.draft.label} keeps its Dockerfile"
+            yield f"  {image.reason.at}: {image.reason.message}"
 
 
 def _notes(proposal: Proposal) -> Iterator[str]:
     for image in proposal.images:
         if image.context:
-            yield f"{image.dockerfile}: its COPY lines are taken as relative to {image.context}"
+            yield f"{image.dockerfile}: COPY lines are taken as relative to {image.context}"
         for at, text in image.notes:
             yield f"{at}: {text}"
 
@@ -166,7 +172,8 @@ def _kept(proposal: Proposal) -> Iterator[str]:
 def _left_out(each: LeftOut) -> Iterator[str]:
     yield from render_error(each.error).split("\n")
     if each.reason:
-        yield f"it needs its Dockerfile: {each.reason.at}: {each.reason.message}"
+        yield "without its Dockerfile it cannot be made either"
+        yield f"  {each.reason.at}: {each.reason.message}"
 
 
 def _count(number: int, what: str) -> str:
@@ -181,6 +188,9 @@ def _json(proposal: Proposal, dry_run: bool) -> dict[str, Any]:
             for path, text in proposal.files.items()
         ],
         "targets": [_target_json(proposal, each) for each in proposal.drafts],
+        "shared": [
+            {"label": each.draft.label, "dockerfiles": list(each.dockerfiles)} for each in proposal.shared
+        ],
         "kept": [
             {"path": path, "lacks": [{"label": each.label, "rule": each.rule} for each in drafts]}
             for path, drafts in proposal.kept.items()

@@ -75,7 +75,7 @@ def _platform(dockerfile: Dockerfile) -> str:
 def _nowhere(view: View, dockerfile: Dockerfile) -> UserError:
     line, source = lacking(view, dockerfile) or (0, "")
     return UserError(
-        f"COPY takes {source}, and there is no directory in which all that is copied lies",
+        f"COPY takes {source}, and no one directory has all that is copied",
         at=Location(dockerfile.path, line),
         hint="if something makes that file, declare it as a source first; else correct the path",
     )
@@ -95,10 +95,9 @@ def _check_context(dockerfile: Dockerfile, context: str, made: BuildPlan) -> Non
         changed = [each for each in copies(dockerfile) if not all(map(is_remote, each.words[:-1]))]
         lines = tuple(f"{each.start}: {_from_root(each, context)}" for each in changed)
         raise UserError(
-            f"its COPY lines are relative to {context}, and a build with lambdabuild has all files at "
-            "their paths in the workspace",
+            f"COPY lines are relative to {context}, not to the workspace's root",
             at=Location(dockerfile.path, changed[0].start),
-            hint="write these lines so; `docker build` takes them too, from the workspace's root",
+            hint="change them to these; docker build takes them so from the workspace's root",
             details=lines,
         )
 

@@ -78,7 +78,7 @@ def test_the_example_builds_from_what_is_written(tmp_path: Path, workspace: bool
     project = example(tmp_path, workspace=workspace)
     ran = init(project)
     assert (
-        "//infra/print_labels:image keeps its Dockerfile: infra/print_labels/Dockerfile:6: RUN echo"
+        "//infra/print_labels:image keeps its Dockerfile\n  infra/print_labels/Dockerfile:6: RUN echo"
         in ran.err
     )
     assert '    dockerfile = "Dockerfile",\n    srcs = ["handler.py"],\n' in build_file(

@@ -36,6 +36,7 @@ from lambdabuild.tools.pull import PullTool
 from lambdabuild.workspace import Workspace
 
 if TYPE_CHECKING:
+    from lambdabuild.engines.choice import ChosenEngine
     from lambdabuild.explain.current import StepReason, StepReasons
     from lambdabuild.explain.shared_history import LayeredHistory
     from lambdabuild.oci.registry.client import Client
@@ -55,6 +56,7 @@ class Session:
     cache_dir: where the local content store and action cache live.
     index:     gives the package index; asked only when it is needed.
     client:    gives what speaks to registries, likewise.
+    environ:   the variables that engines of Dockerfiles and secrets are found by.
     on_reasons: gets why each step of a build has to run; without, nobody finds out what has changed.
     """
 
@@ -66,6 +68,7 @@ class Session:
         index: Callable[[], Index],
         client: Callable[[], Client],
         say: Say = lambda text, at: None,
+        environ: Mapping[str, str] | None = None,
         on_reasons: Callable[[Sequence[StepReason]], None] | None = None,
     ) -> None:
         self.workspace = workspace
@@ -73,6 +76,7 @@ class Session:
         self._index = index
         self._client = client
         self._say = say
+        self._environ = environ or {}
         self._on_reasons = on_reasons
         self._tree = WorkingTree(workspace.root, workspace.ignore)
 
@@ -149,6 +153,19 @@ class Session:
     def external_layers(self) -> PinnedLayers:
         """The layers of external images, from their registries."""
         return PinnedLayers(lambda: read_pins(self._tree), self.registries)
+
+    @cached_property
+    def engine(self) -> ChosenEngine:
+        """What builds Dockerfiles here; chosen when it is first asked for."""
+        from lambdabuild.engines.choice import ChosenEngine  # for those who have Dockerfiles
+
+        wish = self.workspace.text("executor.engine")
+        return ChosenEngine(wish, self._environ, lambda text: self._say(text, None))
+
+    def _secret(self, name: str) -> bytes:
+        from lambdabuild.secret_values import read  # for those who have secrets
+
+        return read(self.workspace.secrets[name], self._environ)
 
     def platforms_of_images(self) -> Mapping[str, tuple[str, ...]]:
         """Returns, for each external image, the platforms that it may be asked for; raises UserError."""
@@ -256,6 +273,8 @@ class Session:
             lambda: self.index,
             self.cache_dir / "environments",
             lambda digest, size: self.external_layers.read(digest, size),
+            engine=lambda: self.engine(),
+            secrets=self._secret,
         )
         scratch = self.store.scratch
         return LocalExecutor(tools, self.store, self.inputs.contents, scratch, keep_failed=keep_failed)

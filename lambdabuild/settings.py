@@ -86,6 +86,11 @@ SETTINGS: Mapping[str, Mapping[str, Setting]] = {
     },
     "executor": {
         "default": Setting("local", "Where actions run without --executor.", ("local", "codebuild")),
+        "engine": Setting(
+            "auto",
+            "What builds Dockerfiles on this machine; the first that works, docker before buildah, if auto.",
+            ("auto", "docker", "buildah"),
+        ),
     },
     "codebuild": {
         "project": Setting("", "The CodeBuild project, as `lambdabuild bootstrap` made it."),

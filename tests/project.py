@@ -71,6 +71,7 @@ class Project:
             index=_index,
             client=lambda: Client(read_registry_settings(os.environ, Path.home())),
             say=lambda text, at: self.said.append((text, at)),
+            environ=os.environ,
         )
 
     def question(self, *patterns: str, keep_going: bool = False, platforms: tuple[str, ...] = ()) -> Question:

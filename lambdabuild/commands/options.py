@@ -178,6 +178,7 @@ def session(where: Place, ui: Ui, *, explain: bool = False) -> Session:
         index=lambda: _index(index_url),
         client=lambda: _client(where.workspace.list("registry.insecure")),
         say=ui.said,
+        environ=os.environ,
         on_reasons=explained if explain else None,
     )
 

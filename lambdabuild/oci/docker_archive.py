@@ -9,7 +9,7 @@ no manifest: the image's ID there is its config's digest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -31,23 +31,34 @@ def write_docker_archive(image: Image, tag: str, blobs: Callable[[OciDigest], Pa
     Raises ImageError for a tag that is none, ExternalError for a layer whose
     file has not the size that the manifest says, and what `blobs` raises.
     """
+    stream_docker_archive(image, tag, lambda layer: _file_pieces(blobs(layer.digest)), out)
+
+
+def stream_docker_archive(
+    image: Image, tag: str, read: Callable[[Descriptor], Iterable[bytes]], out: IO[bytes]
+) -> None:
+    """Does as `write_docker_archive`, with layers that need not be files.
+
+    read: gives the compressed bytes of a layer in pieces.
+    """
     _check_tag(tag)
     config = File(f"{hex_of(image.config_digest)}.json", len(image.config), False, lambda: [image.config])
     # By digest: an image may have one layer twice, the archive its file once.
-    layers = {layer.digest: _layer_file(layer, blobs) for layer in image.layers}
+    layers = {layer.digest: _layer_file(layer, read) for layer in image.layers}
     paths = [layers[layer.digest].path for layer in image.layers]
     listing = documents.encode([{"Config": config.path, "RepoTags": [tag], "Layers": paths}])
     manifest = File("manifest.json", len(listing), False, lambda: [listing])
     write_tar(arrange([manifest, config, *layers.values()]), out)
 
 
-def _layer_file(layer: Descriptor, blobs: Callable[[OciDigest], Path]) -> File:
-    def pieces() -> Iterator[bytes]:
-        with blobs(layer.digest).open("rb") as file:
-            while piece := file.read(CHUNK):
-                yield piece
+def _layer_file(layer: Descriptor, read: Callable[[Descriptor], Iterable[bytes]]) -> File:
+    return File(f"{hex_of(layer.digest)}.tar", layer.size, False, lambda: read(layer))
 
-    return File(f"{hex_of(layer.digest)}.tar", layer.size, False, pieces)
+
+def _file_pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(CHUNK):
+            yield piece
 
 
 def _check_tag(tag: str) -> None:

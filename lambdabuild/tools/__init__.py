@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lambdabuild.action import Tool
+from lambdabuild.tools.dockerfile import DockerfileTool
 from lambdabuild.tools.fetch import FetchTool
 from lambdabuild.tools.host_python import HostPythonTool
 from lambdabuild.tools.image import ImageTool
@@ -22,12 +23,16 @@ from lambdabuild.tools.wheels import WheelsTool
 from lambdabuild.tools.write import WriteTool
 
 if TYPE_CHECKING:
+    from lambdabuild.engines.engine import Engine
     from lambdabuild.python.index import Index
 
-KINDS = (LayerTool, ImageTool, HostPythonTool, WriteTool, WheelsTool, FetchTool, WheelTool, PullTool)
+KINDS = (
+    *(LayerTool, ImageTool, HostPythonTool, WriteTool, WheelsTool, FetchTool, WheelTool, PullTool),
+    DockerfileTool,
+)
 
 
-PER_PLATFORM = frozenset({"host_python", "image"})
+PER_PLATFORM = frozenset({"dockerfile", "host_python", "image"})
 """Names of the tools whose outputs depend on the platform; those of the others are made once for all."""
 
 
@@ -36,6 +41,8 @@ def all_tools(
     environments: Path,
     read_layer: ReadLayer,
     *,
+    engine: Callable[[], Engine],
+    secrets: Callable[[str], bytes],
     build_user: int | None = None,
 ) -> Mapping[str, Tool]:
     """Returns the tools by name.
@@ -43,11 +50,14 @@ def all_tools(
     index:        gives the package index, when something is fetched.
     environments: where the environments of builds are kept.
     read_layer:   gives the layers of external images.
+    engine:       gives what builds Dockerfiles, when one is built.
+    secrets:      gives the value of a secret by its id; raises UserError or ExternalError.
     build_user:   whom the backends of Python packages run as; None: as this process.
     """
     plain: tuple[Tool, ...] = (LayerTool(), ImageTool(), HostPythonTool(), WriteTool(), WheelsTool())
     wheel = WheelTool(environments, index, build_user)
-    tools: tuple[Tool, ...] = (*plain, FetchTool(index), wheel, PullTool(read_layer))
+    dockerfile = DockerfileTool(read_layer, engine, secrets)
+    tools: tuple[Tool, ...] = (*plain, FetchTool(index), wheel, PullTool(read_layer), dockerfile)
     return {tool.name: tool for tool in tools}
 
 

@@ -25,6 +25,7 @@ def run(
     files: Files,
     scratch: Path,
     check: Callable[[], None] = never,
+    platform: str = "linux/arm64",
 ) -> dict[str, bytes]:
     """Returns the bytes of each output. files: content, or (content, executable)."""
     held = {path: each if isinstance(each, tuple) else (each, False) for path, each in files.items()}
@@ -35,7 +36,7 @@ def run(
 
     inputs = {path: FileNode(digest_of(content), executable) for path, (content, executable) in held.items()}
     scratch.mkdir(parents=True, exist_ok=True)
-    made = tool.run(ToolCall(params, inputs, "linux/arm64", contents, scratch, check))
+    made = tool.run(ToolCall(params, inputs, platform, contents, scratch, check))
     return {name: _bytes(each) for name, each in made.items()}
 
 

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import io
 import json
+import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,9 +21,12 @@ import pytest
 from lambdabuild.action import Made, ToolCall
 from lambdabuild.digest import Canonical, Digest, digest_of
 from lambdabuild.oci.digest import sha256_of
+from lambdabuild.oci.tar import CAPABILITY
 from lambdabuild.python.index import Index
 from lambdabuild.tools import KINDS, all_tools, tool_version
 from lambdabuild.tree import FileNode
+from tests.engines.saved import SavedEngine, archive_of
+from tests.oci.tars import directory, hardlink, member, symlink, tar_of
 from tests.python.building import IN_TREE, PYPROJECT
 
 PULLED = bytes(10_240)  # a tar without entries
@@ -56,6 +60,23 @@ IMAGE_PARAMS: Mapping[str, Canonical] = {
     "python_path": "/opt/python",
 }
 
+# What an engine saved, with most of what layers can have.
+BUILT = archive_of(
+    [
+        tar_of(
+            directory("usr", mtime=5),
+            member("usr/b", TEXT, mode=0o4755, uid=7, gid=70_000, mtime=9, uname="me"),
+            hardlink("usr/a", "usr/b"),
+            symlink("usr/link", "../b"),
+            directory("tmp", mode=0o1777),
+            member("usr/.wh.gone"),
+            member("ping", b"x", pax_headers={CAPABILITY: "\1\0\0\2\0 \0\0" + "\0" * 12}),
+            format=tarfile.PAX_FORMAT,
+        ),
+        tar_of(),
+    ]
+)
+
 # The backend is the project's own: the bytes of a published one would change with its releases.
 PROJECT = {"pyproject.toml": PYPROJECT.format(backend="own"), "tools/own.py": IN_TREE}
 WHEEL_PARAMS: Mapping[str, Canonical] = {
@@ -69,6 +90,14 @@ WHEEL_PARAMS: Mapping[str, Canonical] = {
 
 # tool, version -> digest of each output.
 GOLDEN: dict[tuple[str, int], dict[str, str]] = {
+    ("dockerfile", 1): {
+        "config.json": "bc2521414d35007602b0f7846080ba6b0c95283ec0ef1248d14adec715eacf56/370",
+        "layers/000.json": "fd235ba8d4d62740c9590ba24c614332e32673403ecd2f533f45bb8ef0dc169e/205",
+        "layers/000.tar.gz": "e454b915d01fdc3448eb65bace55e3ca53b1f4449c6df65dd75bcac9d6f93447/374",
+        "layers/001.json": "03f88b99c3d8073bba8948d6e762aac443b265f606cc05abd4d172f03a4def6a/4",
+        "layers/001.tar.gz": "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262/0",
+        "manifest.json": "5dba8b083406997bbf55774f9013be9f9619eb3795efbbf9e2f3de8770ee757a/401",
+    },
     ("host_python", 1): {
         "layer.json": "366ff6529bb13314e474b2b4c0a7eb3df56e31e473e1387974dd1c912a0d36d0/204",
         "layer.tar.gz": "aee2da7b218a643b747882d8d7b45fbd8cb2dbcf7667008a80a1878042112490/269",
@@ -106,10 +135,14 @@ def run(
 
     inputs = {path: FileNode(digest_of(content), executable) for path, (content, executable) in files.items()}
     call = ToolCall(params, inputs, "linux/arm64", contents, scratch, lambda: None)
-    return {
-        name: _digest(made)
-        for name, made in all_tools(_no_index, scratch / "environments", _registry)[tool].run(call).items()
-    }
+    tools = all_tools(
+        _no_index,
+        scratch / "environments",
+        _registry,
+        engine=lambda: SavedEngine(BUILT),
+        secrets=lambda name: b"",
+    )
+    return {name: _digest(made) for name, made in tools[tool].run(call).items()}
 
 
 def _registry(digest: str, size: int) -> list[bytes]:
@@ -153,6 +186,17 @@ def layer_document() -> tuple[bytes, bool]:
 
 
 CALLS: dict[str, tuple[Mapping[str, Canonical], Mapping[str, tuple[bytes, bool]]]] = {
+    "dockerfile": (
+        {
+            "build_args": {},
+            "target": "",
+            "secrets": [],
+            "images": {},
+            "root": "scratch",
+            "max_layers": 2,
+        },
+        {"dockerfile": (b"FROM scratch\nCOPY a /\nCOPY a /\n", False), "context/a": (b"a", False)},
+    ),
     "layer": ({}, FILES),
     "host_python": (HOST_PARAMS, {"var/lang/bin/python3": (b"\x7fELF", True)}),
     "image": (IMAGE_PARAMS, {"layers/000.json": layer_document(), "layers/001.json": layer_document()}),

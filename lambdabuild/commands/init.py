@@ -24,13 +24,19 @@ NEXT = ("lambdabuild lock", "lambdabuild build //...")
 
 @click.command(short_help="Write BUILD files for packages and Dockerfiles.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written as a diff, and write nothing.")
+@click.option(
+    "--keep-dockerfiles", is_flag=True, help="Declare every image with its Dockerfile, as it is built now."
+)
 @options.common
 @click.pass_obj
-def command(ui: Ui, dry_run: bool, directory: str, configs: tuple[str, ...], as_json: bool) -> int:
+def command(
+    ui: Ui, dry_run: bool, keep_dockerfiles: bool, directory: str, configs: tuple[str, ...], as_json: bool
+) -> int:
     """Write a BUILD file beside each pyproject.toml and each Dockerfile.
 
-    An image that a Dockerfile only copies files and installs packages for is
-    declared without it; the others keep theirs, and it is said why. Without a
+    An image for which a Dockerfile only copies files and installs packages is
+    declared without it; the others keep theirs, and it is said why. Images
+    that install the same packages get a base in common. Without a
     WORKSPACE.toml, DIR becomes a workspace. BUILD files that are there are
     never written.
     """
@@ -40,7 +46,7 @@ def command(ui: Ui, dry_run: bool, directory: str, configs: tuple[str, ...], as_
 
     root, workspace = _workspace(directory, configs)
     view = WorkingTree(root, workspace.ignore if workspace else _default_ignore())
-    proposal = propose(view, workspace, ui.said)
+    proposal = propose(view, workspace, ui.said, keep_dockerfiles=keep_dockerfiles)
     if not dry_run:
         write_all(root, proposal.files, proposal.before)
     if as_json:

@@ -70,15 +70,16 @@ class Proposal:
     declared: int
 
 
-def propose(view: View, workspace: Workspace | None, say: Say) -> Proposal:
+def propose(view: View, workspace: Workspace | None, say: Say, *, keep_dockerfiles: bool = False) -> Proposal:
     """Returns what should be written below `view`'s root; `say` gets what BUILD files print.
 
     workspace: with its settings; None where there is no WORKSPACE.toml.
+    keep_dockerfiles: declare every image with its Dockerfile.
     """
     settings = workspace or _settings(view.root, workspace_text(view.root.name))
     found = survey(view)
     there = existing(settings, view, found.build_files, say)
-    drafting = _Drafting(view, settings, found, there)
+    drafting = _Drafting(view, settings, found, there, keep_dockerfiles)
     drafting.run()
     return _proven(drafting, workspace, say)
 
@@ -91,6 +92,7 @@ class _Drafting:
     settings: Workspace
     found: Survey
     there: Existing
+    keep: bool
     packages: list[PackageDraft] = field(default_factory=list)
     images: list[ImageDraft] = field(default_factory=list)
     shared: tuple[Shared, ...] = ()
@@ -154,7 +156,8 @@ class _Drafting:
         first_party |= self._declared_packages()
         platform = self.settings.platforms[0]
         readings = [
-            read_dockerfile(self.view, self.found.dockerfiles[path], first_party, platform) for path in names
+            read_dockerfile(self.view, self.found.dockerfiles[path], first_party, platform, keep=self.keep)
+            for path in names
         ]
         self.readings = {each.dockerfile.path: each for each in readings}
         labels = {each.draft.package: each.draft.label for each in self.packages}

@@ -47,17 +47,24 @@ class Reading:
         return tuple(image.reference for image in self.plan.images) if self.plan else ()
 
 
-def read_dockerfile(view: View, dockerfile: Dockerfile, packages: Packages, platform: str) -> Reading:
-    """Returns what can become of a Dockerfile whose target is for `platform`."""
+def read_dockerfile(
+    view: View, dockerfile: Dockerfile, packages: Packages, platform: str, *, keep: bool = False
+) -> Reading:
+    """Returns what can become of a Dockerfile whose target is for `platform`.
+
+    keep: build it in any case, whether its image could be made without it or not.
+    """
     named = _platform(dockerfile)
     context = guess(view, dockerfile)
     if context is None:
         return Reading(dockerfile, None, problem=_nowhere(view, dockerfile))
-    try:
-        recipe = read_recipe(view, dockerfile, context, packages)
-        return Reading(dockerfile, context, recipe, platform=named)
-    except InTheWayError as error:
-        reason = error
+    reason = None
+    if not keep:
+        try:
+            recipe = read_recipe(view, dockerfile, context, packages)
+            return Reading(dockerfile, context, recipe, platform=named)
+        except InTheWayError as error:
+            reason = error
     try:
         made = plan(dockerfile, build_args={}, target="", base=False, platform=named or platform)
         _check_context(dockerfile, context, made)

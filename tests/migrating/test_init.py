@@ -122,6 +122,16 @@ def test_a_dockerfile_that_runs_programs_is_kept_and_the_reason_said(tmp_path: P
     assert "[images.python]" in build_file(project, "WORKSPACE.toml")
 
 
+def test_every_dockerfile_can_be_kept(tmp_path: Path) -> None:
+    files = {"app/handler.py": HANDLER, "app/Dockerfile": image("COPY app/handler.py .")}
+    project = monorepo(tmp_path, files)
+    ran = init(project, "--keep-dockerfiles")
+    assert build_file(project, "app/BUILD") == (
+        'lambda_image(\n    name = "image",\n    dockerfile = "Dockerfile",\n    srcs = ["handler.py"],\n)\n'
+    )
+    assert "keeps its Dockerfile" not in ran.err
+
+
 def test_a_kept_dockerfile_with_lines_relative_to_itself_is_left_out_with_the_lines_to_write(
     tmp_path: Path,
 ) -> None:

@@ -33,6 +33,7 @@ DISTRIBUTIONS: Final = (
     "blake3",
     "boto3",
     "deflate",
+    "dockerfile-parse",
     "installer",
     "packaging",
     "pyproject_hooks",

@@ -36,10 +36,11 @@ class Bootstrapped:
         return "\n".join(lines)
 
 
-def bootstrap(cloud: Cloud, *, unpacked: bool = True) -> Bootstrapped:
+def bootstrap(cloud: Cloud, *, unpacked: bool = True, workspace: str = "") -> Bootstrapped:
     """Runs `lambdabuild bootstrap` as somebody who may do everything, in a place of its own.
 
-    unpacked: builds share one unpacked worker, where each build of CodeBuild unpacks its own.
+    unpacked:  builds share one unpacked worker, where each build of CodeBuild unpacks its own.
+    workspace: what WORKSPACE.toml says at that time.
     """
     mend_change_sets()
     mend_account_settings()
@@ -49,7 +50,7 @@ def bootstrap(cloud: Cloud, *, unpacked: bool = True) -> Bootstrapped:
     name = cloud.place().project
     arguments = ["--name", name, "--region", REGION, "--worker", str(pex), "--yes", "--json"]
     with tempfile.TemporaryDirectory(prefix="lambdabuild-cloud-") as root:
-        Path(root, "WORKSPACE.toml").touch()
+        Path(root, "WORKSPACE.toml").write_text(workspace)
         ran = subprocess.run(
             [sys.executable, "-m", "lambdabuild", "bootstrap", *arguments],
             cwd=root,

@@ -12,7 +12,7 @@ from lambdabuild.configured import ConfiguredLabel
 from lambdabuild.label import parse_label
 from lambdabuild.oci.registry.client import Client
 from lambdabuild.order import MadeFile, MadeLayer, Order, OrderedAction, PushedImage
-from lambdabuild.worker.main import Provision
+from lambdabuild.worker.provision import Provision
 from tests.oci.registry import real
 from tests.oci.registry.asking import Pauses, new_name, repository, settings_of
 from tests.oci.registry.real import RealRegistry

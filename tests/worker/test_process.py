@@ -14,7 +14,7 @@ import pytest
 from lambdabuild.digest import Canonical
 from lambdabuild.order import Order, OrderedAction
 from lambdabuild.python.build_lock import BuildLock
-from lambdabuild.worker.main import pip_default
+from lambdabuild.worker.provision import pip_default
 from tests.python.building import IN_TREE, PYPROJECT, in_tree
 from tests.python.test_build_hooks import build
 

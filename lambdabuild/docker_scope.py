@@ -75,7 +75,7 @@ class DockerScope:
         packages = self._packages()
         context = _merged(sources, packages)
         try:
-            unused = check_context(plan, context.keys())
+            unused = check_context(plan, context.keys(), self._dockerfiles.exists)
         except MissingSource as error:
             raise self._dockerfiles.missing(self._target, error) from None
         images = self._images(plan)

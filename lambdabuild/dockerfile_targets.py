@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from lambdabuild.dockerfile import ArgumentProblem, BuildPlan, ImageUse, MissingSource, parse, plan
+from lambdabuild.dockerfile.go_match import matches
 from lambdabuild.errors import Location, UserError
 from lambdabuild.label import Label
 from lambdabuild.oci.registry.reference import Reference, parse_reference
@@ -96,9 +97,23 @@ class Dockerfiles:
         names = dict.fromkeys((posixpath.join(directory, IGNORE_FILE), path + IGNORE_FILE, IGNORE_FILE))
         return [name for name in names if self._tree.kind(name) is Kind.FILE]
 
+    def exists(self, pattern: str) -> bool:
+        """Tells whether the workspace has a file or directory that a pattern of COPY matches."""
+        found = [""]
+        for part in pattern.split("/"):
+            directories = [each for each in found if self._tree.kind(each) is Kind.DIRECTORY]
+            found = [
+                f"{directory}/{name}" if directory else name
+                for directory in directories
+                for name in self._tree.listing(directory)
+                if matches(part, name)
+            ]
+        return bool(found)
+
     def missing(self, target: Target, error: MissingSource) -> MissingSource:
         """Returns `error` with the line that is to be added to srcs, as far as it can be told."""
-        error.hint = self._line_to_add(target, error.source)
+        hint = self._line_to_add(target, error.source)
+        error.hint = f"add it to {target.label.short}: {hint}" if hint.startswith("srcs") else hint
         return error
 
     def _planned(self, target: Target, platform: str) -> BuildPlan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from lambdabuild.dockerfile.go_match import BadPattern, matches
 from lambdabuild.dockerfile.model import BuildPlan, Copy
@@ -24,26 +24,31 @@ class MissingSource(UserError):
         self.source = source
 
 
-def check_context(plan: BuildPlan, paths: Collection[str]) -> tuple[str, ...]:
+def check_context(
+    plan: BuildPlan, paths: Collection[str], exists: Callable[[str], bool] = lambda pattern: True
+) -> tuple[str, ...]:
     """Returns those of `paths`, the files of the context, that no COPY or ADD takes, sorted.
 
-    Raises MissingSource at the line of a source that none of them provides.
+    exists: tells whether a pattern would match something that is not declared. One that would not,
+            beside a source that is there, is how people write "if there is one", which BuildKit allows.
+
+    Raises MissingSource at the line of a source that no path provides.
     """
     every = _with_directories(paths)
     taken: set[str] = set()
     for copy in plan.copies:
         at = Location(plan.path, copy.line)
-        for source in copy.sources:
-            found = _taken(source, every, at)
-            if not found:
+        found = [_taken(source, every, at) for source in copy.sources]
+        for source, each in zip(copy.sources, found, strict=True):
+            if not each and not (any(found) and _is_pattern(source) and not exists(source)):
                 raise MissingSource(copy, source, at)
-            taken |= found
+        taken.update(*found)
     return tuple(sorted(path for path in paths if not taken.intersection(_above(path))))
 
 
 def _taken(source: str, every: Iterable[str], at: Location) -> set[str]:
     """Returns the files and directories that a source names; a directory means all below it."""
-    if not any(char in source for char in "*?[\\"):
+    if not _is_pattern(source):
         return {source} & set(every)
     try:
         return {path for path in every if path and matches(source, path)}
@@ -51,8 +56,12 @@ def _taken(source: str, every: Iterable[str], at: Location) -> set[str]:
         raise UserError(
             f"{source[:120]!r} is no pattern: a bracket or a backslash does not end",
             at=at,
-            hint="write [ab], [!ab] or [a-z]; a backslash takes the meaning from what follows it",
+            hint="write [ab], [^ab] or [a-z]; a backslash takes the meaning from what follows it",
         ) from None
+
+
+def _is_pattern(source: str) -> bool:
+    return any(char in source for char in "*?[\\")
 
 
 def _with_directories(paths: Iterable[str]) -> frozenset[str]:

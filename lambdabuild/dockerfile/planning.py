@@ -168,5 +168,11 @@ def _check_remote(source: str, each: Instruction) -> None:
 
 
 def _cleaned(source: str) -> str:
-    """Returns a path of the context as BuildKit reads it: from its root, out of which nothing leads."""
-    return posixpath.normpath("/" + source).lstrip("/")
+    """Returns a path of the context, from its root, with which it may begin; raises UserError."""
+    found = posixpath.normpath(source.lstrip("/") or ".")
+    if found == ".." or found.startswith("../"):
+        raise UserError(
+            f"{source[:120]!r} leads out of the context, where BuildKit finds nothing",
+            hint="write the path from the workspace's root, and declare it in srcs",
+        )
+    return "" if found == "." else found

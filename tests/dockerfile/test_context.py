@@ -58,6 +58,17 @@ def test_all_of_an_empty_context_is_missing() -> None:
     assert check_context(plan(), ()) == ()
 
 
+def test_a_pattern_may_match_nothing_where_nothing_is_and_another_source_is_there() -> None:
+    assert check_context(plan("top.py", "poetry.lock*"), CONTEXT, lambda pattern: False) == CONTEXT[:-1]
+    for sources, exists in [
+        (("top.py", "absent*"), True),
+        (("absent*",), False),
+        (("top.py", "absent"), False),
+    ]:
+        with pytest.raises(MissingSource):
+            check_context(plan(*sources), CONTEXT, lambda pattern, exists=exists: exists)  # type: ignore[misc]
+
+
 @pytest.mark.parametrize("pattern", ["[", "[]", "[a", "a[^", "[a-", "[a-]", "[-a]", "*\\", "[\\"])
 def test_a_pattern_that_go_refuses_is_an_error_at_its_line(pattern: str) -> None:
     with pytest.raises(UserError) as caught:

@@ -10,6 +10,7 @@ import pytest
 
 PACKAGES = {
     "bash": "bash",
+    "buildah": "buildah",
     "docker": "docker.io",
     "docker-registry": "docker-registry",
     "fish": "fish",

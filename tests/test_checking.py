@@ -17,6 +17,7 @@ from tests.oci.registry import real
 from tests.oci.registry.asking import push_image, repository
 from tests.oci.registry.real import RealRegistry
 from tests.project import Project
+from tests.require import require
 
 NAMES = [check.name for check in CHECKS]
 GOOD = 'lambda_image(name = "good", base = "scratch", srcs = ["app.py"], handler = "app.main")\n'
@@ -68,6 +69,25 @@ def test_every_handler_of_an_image_is_looked_for(project: Project) -> None:
     project.write({"BUILD": GOOD.replace("handler", 'functions = {"a": "app.a", "b": "app.main"}, handler')})
     (target,) = [t for t in session.evaluate(project.question("//:good")).graph.targets.values() if t.image]
     assert target.handlers == ("app.main", "app.a")
+
+
+def test_what_is_likely_to_be_a_mistake_is_told_and_does_not_fail(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image is built for real; all that there are warnings of, tests/dockerfile shows."""
+    require("buildah")
+    monkeypatch.setenv("LAMBDABUILD_EXECUTOR_ENGINE", "buildah")
+    project.write({"Dockerfile": "FROM scratch\nCOPY app.py /var/task/\n", "vain.txt": ""})
+    project.write(
+        {"BUILD": GOOD.replace('base = "scratch"', 'dockerfile = "Dockerfile"').replace("[", '["vain.txt", ')}
+    )
+    ran = project.run("check", "//:good")
+    assert ran.code == 0, ran.err
+    warning = "vain.txt is declared, and no COPY or ADD of Dockerfile takes it"
+    assert ran.out.splitlines() == ["warning      //:good  linux/amd64", f"             {warning}"]
+    assert ran.err.endswith(f"1 image: {len(NAMES)} passed, 1 warning\n")
+    (image,) = json.loads(project.run("check", "--json", "//:good").out)["images"]
+    assert image["warnings"] == [warning]
 
 
 def test_what_is_no_image_cannot_be_checked(project: Project) -> None:

@@ -76,6 +76,8 @@ def _tell(ui: Ui, reports: Sequence[CheckReport], *, verbose: bool) -> int:
         for line in _lines(reports, verbose=verbose):
             ui.result(line)
     counts = [f"{states.count(state)} {state}" for state in _COLOURS if state in states]
+    if warnings := sum(len(report.warnings) for report in reports):
+        counts.append(f"{warnings} warning{'s' * (warnings != 1)}")
     ui.note(f"{len(reports)} image{'s' * (len(reports) != 1)}: {', '.join(counts)}")
     return 1 if "failed" in states else 0
 
@@ -93,10 +95,9 @@ def _lines(reports: Sequence[CheckReport], *, verbose: bool) -> Iterator[str]:
                 yield f"             {same[0].message}"
             if same[0].hint:
                 yield click.style("  hint: ", fg="cyan") + same[0].hint
-        for warning in report.warnings:
-            status = click.style(f"{'warning':<11}", fg="yellow")
-            yield f"{status}  {report.id.label.short}  {report.id.platform}"
-            yield f"             {warning}"
+        if report.warnings:
+            yield f"{click.style('warning    ', fg='yellow')}  {report.id.label.short}  {report.id.platform}"
+            yield from (f"             {warning}" for warning in report.warnings)
 
 
 def _what(finding: Finding) -> tuple[str, str, str]:

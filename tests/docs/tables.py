@@ -60,7 +60,7 @@ def _type(attr: Attr) -> str:
 
 def _default(attr: Attr) -> str:
     if attr.mandatory:
-        return "mandatory"
+        return f"mandatory without `{attr.unless}`" if attr.unless else "mandatory"
     return f'`"{attr.default}"`' if attr.default else ""
 
 

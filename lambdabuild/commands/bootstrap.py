@@ -174,7 +174,7 @@ def _repository(workspace: Workspace) -> str | None:
 
 
 def _secrets(workspace: Workspace) -> Mapping[str, SecretPlace]:
-    """Returns where AWS has the secrets of [secrets.ID]; raises UserError with its place for what is no ARN."""
+    """Returns where AWS has the secrets of [secrets.ID]; raises UserError for what is no ARN."""
     from lambdabuild.aws.secret_values import parse_secret_place
 
     found = {}

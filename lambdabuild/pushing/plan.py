@@ -24,13 +24,14 @@ from lambdabuild.pushing.names import (
     repository_of,
     with_platform,
 )
+from lambdabuild.tools.dockerfile import DockerfileTool
+from lambdabuild.tools.image import MANIFEST
 from lambdabuild.workspace import FILE_NAME, Workspace
 
 if TYPE_CHECKING:
     from lambdabuild.evaluation import Evaluation  # brings Starlark, which the worker does without
 
 LAMBDA_IMAGE: Final = "lambda_image"
-_BASE_MANIFEST: Final = "base/manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +183,18 @@ def _item(graph: ConfiguredGraph, id_: ConfiguredLabel, template: str, *, asked:
 
 
 def _base(graph: ConfiguredGraph, target: ConfiguredTarget) -> ConfiguredLabel | None:
-    """Returns the image that `target`'s image was assembled on, if it is one of the graph."""
+    """Returns the image that `target`'s image stands on, if it is one of the graph."""
     assert target.image is not None
-    below = graph.action(target.image.manifest.action).inputs.get(_BASE_MANIFEST)
-    if not isinstance(below, ActionOutput):
-        return None
-    id_ = ConfiguredLabel(below.action.label, below.action.platform)
+    manifest = target.image.manifest
+    while (manifest.action.label, manifest.action.platform) == target.id:
+        action = graph.action(manifest.action)
+        # What a stage of a Dockerfile stands on is one of several images.
+        place = action.params["root"] if action.tool == DockerfileTool.name else "base"
+        below = action.inputs.get(f"{place}/{MANIFEST}")
+        if not isinstance(below, ActionOutput):
+            return None
+        manifest = below
+    id_ = ConfiguredLabel(manifest.action.label, manifest.action.platform)
     return id_ if graph.targets[id_].image else None
 
 

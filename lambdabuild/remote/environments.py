@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-DOCKERFILE = "dockerfile"
-"""The tool that needs a Docker daemon, and with it a privileged build of the image's architecture."""
+from lambdabuild.tools.dockerfile import DockerfileTool
+
+# It needs a Docker daemon, and with it a privileged build of the image's architecture.
+DOCKERFILE = DockerfileTool.name
 
 
 @dataclass(frozen=True, order=True, slots=True)

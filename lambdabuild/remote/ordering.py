@@ -105,7 +105,7 @@ class Orders:
             key = self._keys.deep_key(id_)
             if key not in made_here:
                 known[key] = self._graph.action(id_).outputs
-        pins = self._pins() if _reads_layers(actions, pushed) else {}
+        pins = self._pins() if self._reads_layers(actions, pushed) else {}
         order = Order(
             ordered,
             known=known,
@@ -191,10 +191,13 @@ class Orders:
             outputs = (parts.manifest, parts.config, *(each for layer in parts.layers for each in layer))
             yield from (o.action for o in outputs if runs_remotely(self._graph.action(o.action)))
 
-
-def _reads_layers(actions: Iterable[Action], images: Iterable[ConfiguredLabel]) -> bool:
-    """Tells whether an order's worker may have to read layers of external images, which it builds or pushes on."""
-    return any(action.tool == DOCKERFILE for action in actions) or any(id_.label.external for id_ in images)
+    def _reads_layers(self, actions: Iterable[Action], images: Iterable[ConfiguredLabel]) -> bool:
+        """Tells whether an order's worker may have to read layers of external images."""
+        if any(action.tool == DOCKERFILE for action in actions):
+            return True
+        parts = (self._graph.targets[id_].image for id_ in images)
+        layers = (layer for image in parts if image for layer in image.layers)
+        return any(not runs_remotely(self._graph.action(layer.blob.action)) for layer in layers)
 
 
 def _whole(message: bytes) -> list[bytes]:

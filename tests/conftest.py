@@ -26,7 +26,10 @@ settings.register_profile(
 settings.register_profile("brief", parent=settings.get_profile("default"), max_examples=10)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-ONCE = ("aws", "cloud", "contracts", "docs", "external", "pushing", "running", "setup", "store", "worker")
+ONCE = (
+    *("aws", "cloud", "contracts", "docs", "engines", "external"),
+    *("pushing", "running", "setup", "store", "worker"),
+)
 """Folders of tests that are about services, daemons and documents, whatever Python runs them."""
 
 

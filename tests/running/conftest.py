@@ -66,9 +66,9 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def dockerd(directory: Path) -> Iterator[str]:
+def dockerd(directory: Path, name: str = "") -> Iterator[str]:
     # A socket's path has 107 bytes at most; iptables is everybody's, and --network host needs none.
-    address = f"unix:///tmp/lambdabuild-{os.getpid()}.sock"
+    address = f"unix:///tmp/lambdabuild-{os.getpid()}{name}.sock"
     options = [f"--{name}={directory / name}" for name in ("data-root", "exec-root", "pidfile")]
     options += ["--iptables=false", "--ip-masq=false", "--host", address]
     with (directory / "log").open("wb") as log:

@@ -115,7 +115,7 @@ def test_file_capabilities_stay_and_other_attributes_go(tmp_path: Path, capabili
         "SCHILY.xattr.user.note": "mine",
     }
     tar = tar_of(member("ping", b"x", pax_headers=attributes), format=tarfile.PAX_FORMAT)
-    found = headers(blob_of(tmp_path, tar))["ping"].pax_headers
+    found = dict(headers(blob_of(tmp_path, tar))["ping"].pax_headers)
     assert found.pop(CAPABILITY).encode(errors="surrogateescape") == capability
     assert not [name for name in found if name.startswith("SCHILY")]
 
@@ -230,7 +230,7 @@ def foreign_members(draw: st.DrawFn) -> list[Member]:
     for number, name in enumerate(names):
         path = f"dir/{name}" if number % 2 else f"top-{number}"
         owner = draw(owners)
-        fields = {
+        fields: dict[str, Any] = {
             "mode": draw(modes),
             "uid": owner.uid,
             "gid": owner.gid,

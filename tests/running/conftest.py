@@ -80,7 +80,8 @@ def dockerd(directory: Path, name: str = "") -> Iterator[str]:
             process.wait(30)
             # What it leaves mounted, and pytest could not remove.
             mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
-            for mount in filter(lambda mount: mount.startswith(f"{directory}/"), mounts):
+            # The last first: one may lie in another.
+            for mount in reversed([mount for mount in mounts if mount.startswith(f"{directory}/")]):
                 subprocess.run(["umount", mount], check=False)
 
 

@@ -16,7 +16,8 @@ from lambdabuild.ui import Ui, render_error, table
 from lambdabuild.workspace import FILE_NAME, Workspace, find_root, load_workspace
 
 if TYPE_CHECKING:
-    from lambdabuild.migrating.proposal import LeftOut, Proposal
+    from lambdabuild.migrating.drafting import LeftOut
+    from lambdabuild.migrating.proposal import Proposal
     from lambdabuild.migrating.rendering import Draft
 
 NEXT = ("lambdabuild lock", "lambdabuild build //...")
@@ -145,10 +146,9 @@ def _summary(proposal: Proposal, dry_run: bool) -> str:
 
 def _shared(proposal: Proposal) -> Iterator[str]:
     for base in proposal.shared:
-        packages = base.draft.attributes["packages"]
-        assert isinstance(packages, tuple)
-        images = len(base.dockerfiles)
-        yield f"{base.draft.label} holds what {images} images install alike: {', '.join(packages)}"
+        count = _count(len(base.dockerfiles), "image")
+        verb = "install" if len(base.dockerfiles) > 1 else "installs"
+        yield f"{base.label} holds what {count} {verb}: {', '.join(base.packages)}"
 
 
 def _kept_dockerfiles(proposal: Proposal) -> Iterator[str]:
@@ -194,9 +194,7 @@ def _json(proposal: Proposal, dry_run: bool) -> dict[str, Any]:
             for path, text in proposal.files.items()
         ],
         "targets": [_target_json(proposal, each) for each in proposal.drafts],
-        "shared": [
-            {"label": each.draft.label, "dockerfiles": list(each.dockerfiles)} for each in proposal.shared
-        ],
+        "shared": [{"label": each.label, "dockerfiles": list(each.dockerfiles)} for each in proposal.shared],
         "kept": [
             {"path": path, "lacks": [{"label": each.label, "rule": each.rule} for each in drafts]}
             for path, drafts in proposal.kept.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lambdabuild.errors import UserError
 from lambdabuild.evaluation import Say, make_loader
@@ -12,7 +13,16 @@ from lambdabuild.rulebook import Rulebook
 from lambdabuild.sources import View
 from lambdabuild.starlark import Beat, isolated
 from lambdabuild.starlark.isolate import Emit
+from lambdabuild.target import Target
 from lambdabuild.workspace import Workspace
+
+
+class Base(NamedTuple):
+    """What a base_image is made of: the label of its base, its platforms, its packages with extras."""
+
+    below: str
+    platforms: tuple[str, ...]
+    packages: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +32,14 @@ class Existing:
     targets:  package -> the names of its targets.
     packages: directory of a pyproject.toml -> label of the target that builds it.
     sources:  file that a target names -> package in which it counts.
+    bases:    what a base_image that holds packages and nothing else is made of -> its label.
     broken:   what was wrong with BUILD files that say nothing for that.
     """
 
     targets: Mapping[str, frozenset[str]] = field(default_factory=dict)
     packages: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
+    bases: Mapping[Base, str] = field(default_factory=dict)
     broken: tuple[UserError, ...] = ()
 
 
@@ -48,6 +60,7 @@ def _read(loader: Loader, names: Iterable[str]) -> Existing:
     targets: dict[str, frozenset[str]] = {}
     packages: dict[str, str] = {}
     sources: dict[str, str] = {}
+    bases: dict[Base, str] = {}
     broken: list[UserError] = []
     for name in names:
         try:
@@ -58,9 +71,31 @@ def _read(loader: Loader, names: Iterable[str]) -> Existing:
             continue
         targets[name] = frozenset(package.targets)
         for target in package.targets.values():
+            if base := _base(target):
+                bases[base] = target.label.short
             for attribute, label in loader.graph.dependencies(target):
                 sources[label.path] = label.package
                 kind = loader.graph.rules[target.rule].attrs[attribute].type
                 if kind == "pyproject":
                     packages[label.path.rpartition("/")[0]] = target.label.short
-    return Existing(targets, packages, sources, tuple(broken))
+    return Existing(targets, packages, sources, bases, tuple(broken))
+
+
+_SAID = {"name", "visibility", "base", "packages", "platforms", "repository", "tags"}
+
+
+def _base(target: Target) -> Base | None:
+    """Returns what a target is made of if it is a base_image of packages alone."""
+    values = target.values
+    if target.kind != "base_image" or not values["packages"]:
+        return None
+    if any(value for name, value in values.items() if name not in _SAID):
+        return None
+    packages = (label.short + extras_text(extras) for label, extras in values["packages"])
+    return Base(str(values["base"]), tuple(values["platforms"]), tuple(sorted(packages)))
+
+
+def extras_text(extras: Iterable[str]) -> str:
+    """Returns extras as they stand after a package's label: "[full]", or nothing."""
+    names = sorted(extras)
+    return f"[{','.join(names)}]" if names else ""

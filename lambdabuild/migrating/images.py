@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from lambdabuild.errors import Location, UserError
 from lambdabuild.migrating.context import taken
+from lambdabuild.migrating.existing import extras_text
+from lambdabuild.migrating.first_party import FirstParty
 from lambdabuild.migrating.ignoring import Ignored, read_ignored
 from lambdabuild.migrating.owners import Owners
 from lambdabuild.migrating.placing import Placing, Targets
@@ -38,14 +40,13 @@ class ImageDraft:
 class Surroundings:
     """What images are drafted among.
 
-    packages: directory -> label of each python_package.
     images:   reference -> name in [images].
     """
 
     view: View
     owners: Owners
     targets: Targets
-    packages: Mapping[str, str]
+    packages: FirstParty
     images: Mapping[str, str]
 
 
@@ -61,17 +62,15 @@ def target_name(path: str, home: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", "_".join(["image", *parts]))
 
 
-def image_draft(
-    around: Surroundings, reading: Reading, home: str, name: str, shared: Draft | None
-) -> ImageDraft:
+def image_draft(around: Surroundings, reading: Reading, home: str, name: str, base: str) -> ImageDraft:
     """Returns the target of a Dockerfile in the package `home`; raises UserError if there can be none.
 
-    shared: the base_image that has its packages, if it is to stand on one.
+    base: the label of the base_image that has its packages, "" if none is to have them.
     """
     if reading.problem:
         raise reading.problem
     if reading.recipe:
-        attributes, notes = _assembled(around, reading, reading.recipe, home, name, shared)
+        attributes, notes = _assembled(around, reading, reading.recipe, home, name, base)
     else:
         attributes, notes = _built(around, reading, home, name), ()
     if reading.platform:
@@ -84,15 +83,15 @@ def image_draft(
 
 
 def _assembled(
-    around: Surroundings, reading: Reading, recipe: Recipe, home: str, name: str, shared: Draft | None
+    around: Surroundings, reading: Reading, recipe: Recipe, home: str, name: str, base: str
 ) -> tuple[dict[str, Value], Sequence[Note]]:
     ignored = read_ignored(around.view, reading.context or "")
     placing = Placing(around.owners, around.targets, home, name, ignored)
     labels = package_labels(recipe, around.packages)
     attributes: dict[str, Value] = {
-        "base": shared.label if shared else f"@{around.images[recipe.base]}",
+        "base": base or f"@{around.images[recipe.base]}",
         "srcs": placing.of_places(recipe.placed),
-        "packages": () if shared else labels,
+        "packages": () if base else labels,
         "requirements": tuple(sorted(recipe.requirements)),
         "handler": recipe.handler,
         "cmd": () if recipe.handler else recipe.cmd,
@@ -105,14 +104,11 @@ def _assembled(
     return attributes, [(Location(reading.dockerfile.path, line), text) for line, text in recipe.notes]
 
 
-def package_labels(recipe: Recipe, labels: Mapping[str, str]) -> tuple[str, ...]:
-    """Returns the packages of an image as its attribute names them, extras in brackets."""
-    return tuple(
-        sorted(
-            labels[directory] + (f"[{','.join(sorted(extras))}]" if extras else "")
-            for directory, extras in recipe.packages.items()
-        )
-    )
+def package_labels(recipe: Recipe, packages: FirstParty) -> tuple[str, ...]:
+    """Returns the packages of an image as its attribute names them, without those that others bring."""
+    needless = packages.needless(recipe.packages)
+    named = {each: extras for each, extras in recipe.packages.items() if extras or each not in needless}
+    return tuple(sorted(packages.labels[each] + extras_text(extras) for each, extras in named.items()))
 
 
 def _built(around: Surroundings, reading: Reading, home: str, name: str) -> dict[str, Value]:

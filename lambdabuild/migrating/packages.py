@@ -33,11 +33,13 @@ class PackageDraft:
 
     name:  of the package, normalised.
     roots: directories and modules that hold its code, as paths in the workspace.
+    requires: names that it requires on any system, without extras.
     """
 
     draft: Draft
     name: str
     roots: tuple[str, ...]
+    requires: frozenset[str] = frozenset()
 
 
 def package_draft(view: View, file: TomlFile, directory: str) -> PackageDraft | None:
@@ -63,7 +65,17 @@ def package_draft(view: View, file: TomlFile, directory: str) -> PackageDraft | 
     name = directory.rpartition("/")[2] or project.name.replace("-", "_")
     draft = Draft(directory, name, "python_package", attributes, comments)
     paths = tuple(f"{directory}/{root}".lstrip("/") for root in roots)
-    return PackageDraft(draft, project.name, paths)
+    return PackageDraft(draft, project.name, paths, plain_requires(project))
+
+
+def plain_requires(project: Project) -> frozenset[str]:
+    """Returns the names that a package requires in any case, normalised."""
+    from packaging.utils import canonicalize_name
+
+    from lambdabuild.python.requirements import parse_requirement
+
+    wanted = map(parse_requirement, project.requires)
+    return frozenset(canonicalize_name(each.name) for each in wanted if not each.marker)
 
 
 def _plain_name(file: TomlFile) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from lambdabuild.errors import Location, UserError
 from lambdabuild.migrating.context import Taken
+from lambdabuild.migrating.first_party import FirstParty
 from lambdabuild.migrating.ignoring import Ignored
 from lambdabuild.migrating.owners import Owners
 from lambdabuild.migrating.recipe import TASK_ROOT, Placed
@@ -110,28 +111,31 @@ class Placing:
         names = [*places.keys() - renamed - self._matched(globs), *labels]
         return Files(tuple(globs), tuple(sorted({self._short(label) for label in names})))
 
-    def of_context(self, found: Sequence[Taken], packages: Mapping[str, str]) -> tuple[Value, list[str]]:
-        """Returns srcs and packages for an image with a Dockerfile; raises UserError.
-
-        packages: directory -> label of each python_package.
-        """
+    def of_context(self, found: Sequence[Taken], packages: FirstParty) -> tuple[Value, list[str]]:
+        """Returns srcs and packages for an image with a Dockerfile; raises UserError."""
         globs: list[Glob] = []
         labels: list[str] = []
-        needed: list[str] = []
+        needed: set[str] = set()
         for each in found:
             if not each.tree:
                 labels.append(self.owners.label(each.path, self.package))
                 continue
             for part in self._parts(each):
-                if part.package in packages and part.directory == part.package and each.pattern == "**":
-                    needed.append(packages[part.package])
+                if (
+                    part.package in packages.labels
+                    and part.directory == part.package
+                    and each.pattern == "**"
+                ):
+                    needed.add(part.package)
                 elif part.package == self.package:
                     globs.append(part.glob)
                 else:
                     name = _files_name(part)
                     labels.append(self.targets.files(part.package, name, {"srcs": part.glob}))
         names = tuple(sorted({self._short(label) for label in labels} - self._matched(globs)))
-        return Files(_merged(globs), names), sorted(set(needed))
+        return Files(_merged(globs), names), sorted(
+            packages.labels[each] for each in needed - packages.needless(needed)
+        )
 
     def _place_tree(self, each: Placed, globs: list[Glob], labels: list[str]) -> None:
         for part in self._parts(each.what):

@@ -6,7 +6,7 @@ standard error come together, as on a terminal, 80 columns wide.
 
 What differs from machine to machine counts as equal: seconds, digests, hashes
 and tags (the example's base is made from the Python that is there), the host's
-platform, versions of Python and libc, and which program starts images. The
+platform, versions of Python and libc, and which programs start images and build Dockerfiles. The
 checkout and the cache are shown as /home/me/lambdabuild and /home/me/.cache.
 docker-daemon: is replaced by docker-archive:, which needs no daemon. What
 builds for the host's platform gives other digests, too. A page's registry,
@@ -41,8 +41,10 @@ _SAME = (
     (r'"Architecture": "(amd64|arm64)"', '"Architecture": "host"'),
     (r"\bpython( +)\d\.\d+\.\d+", r"python\g<1>3"),
     (r"\bCPython \S+ of", "CPython 3 of"),
+    (r"\bPython 3\.\d+\b", "Python 3"),
     (r"\b(glibc|musl) [\d.]+", "libc"),
     (r"^started with .*$", "started with …"),
+    (r"^Dockerfiles are built with .*$", "Dockerfiles are built with …"),
 )
 
 

@@ -178,7 +178,40 @@ def test_images_that_install_the_same_packages_share_a_base(tmp_path: Path) -> N
             project, f"{name}/BUILD"
         )
     assert '    base = "@python",\n' in build_file(project, "c/BUILD")
-    assert "//bases:lib holds what 2 images install alike: //lib\n" in ran.err
+    assert "//bases:lib holds what 2 images install: //lib\n" in ran.err
+
+
+def test_packages_that_others_bring_are_not_named(tmp_path: Path) -> None:
+    files = library("low") | library("mid", "low") | library("high", "mid")
+    names = ("low", "mid", "high")
+    lines = [f"COPY {name} /tmp/{name}" for name in names]
+    lines += [f"RUN pip install {' '.join(f'/tmp/{name}' for name in names)}", "COPY app/handler.py ."]
+    files |= {"app/Dockerfile": image(*lines), "app/Dockerfile.kept": image("RUN make", *lines)}
+    text = written(tmp_path, files)
+    assert text.count('    packages = ["//high"],\n') == 2
+
+
+def test_a_base_that_is_there_and_holds_just_the_packages_is_taken(tmp_path: Path) -> None:
+    bases = '[images.aws]\nref = "public.ecr.aws/lambda/python:3.12"\n'
+    more = '    env = {"A": "1"},\n'
+    base = 'base_image(\n    name = "%s",\n    base = "@aws",\n    packages = ["//lib"],\n%s)\n'
+    files = {
+        **{f"{name}/handler.py": HANDLER for name in "ab"},
+        **library("lib"),
+        "WORKSPACE.toml": WORKSPACE + bases,
+        "lib/BUILD": 'python_package(\n    name = "lib",\n    srcs = glob(["**/*.py"]),\n)\n',
+        "a/Dockerfile": image(*INSTALL.splitlines(), "COPY a/handler.py ."),
+        "common/BUILD": base % ("more", more),
+    }
+    project = monorepo(tmp_path, files)
+    init(project)
+    assert 'base = "@aws",' in build_file(project, "a/BUILD")
+    (project.root / "a/BUILD").unlink()
+    project.write({"common/BUILD": (base % ("more", more)) + (base % ("plain", ""))})
+    assert "//common:plain holds what 1 image installs: //lib\n" in init(project).err
+    assert 'base = "//common:plain",\n    srcs = ["handler.py"],\n    handler' in build_file(
+        project, "a/BUILD"
+    )
 
 
 def test_images_of_registries_are_declared_once_by_what_they_are_called(tmp_path: Path) -> None:

@@ -11,6 +11,9 @@ from lambdabuild.errors import ActionFailed
 
 SHOWN_LINES: Final = 40
 
+MAX_STEP: Final = 100
+"""Characters of a step in a message; the lines below it have all of it."""
+
 _STEPS = (
     re.compile(r"^ ?> \[[^\]]*\d+/\d+\] (?P<step>.+?):$"),  # BuildKit's summary
     re.compile(r"building at STEP \"(?P<step>.+)\":"),  # buildah's
@@ -23,7 +26,7 @@ def failure(transcript: Transcript, platform: str) -> ActionFailed:
     """Returns what to say of a build whose engine printed this."""
     lines = transcript.lines
     step, code = _last(_STEPS, lines, "step"), _last((_CODE,), lines, "code")
-    said = f"the step {step!r} of the Dockerfile failed" if step else "the Dockerfile cannot be built"
+    said = f"the step {_short(step)!r} of the Dockerfile failed" if step else "the Dockerfile cannot be built"
     return ActionFailed(
         said + (f" with exit code {code}" if code else ""),
         hint=_hint(lines, platform),
@@ -37,6 +40,10 @@ def _last(patterns: Sequence[re.Pattern[str]], lines: Sequence[str], group: str)
             if found := pattern.search(line):
                 return found[group]
     return None
+
+
+def _short(step: str) -> str:
+    return step if len(step) <= MAX_STEP else f"{step[:MAX_STEP]}…"
 
 
 def _hint(lines: Sequence[str], platform: str) -> str | None:

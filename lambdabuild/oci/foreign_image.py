@@ -25,11 +25,15 @@ _RUN: Final = (
 _UNTOLD: Final = "a step of a Dockerfile"
 
 
-def derived(root: Image, made: Config, layers: Sequence[Layer | None]) -> Image:
+def derived(
+    root: Image, made: Config, layers: Sequence[Layer | None], names: Mapping[str, str] | None = None
+) -> Image:
     """Returns the image of the root's layers and `layers`, configured as `made` says.
 
     layers: one for each diff_id of `made` above the root's; None for one that is
             empty, and is left out.
+    names:  what the engine calls images that are steps' arguments -> what the history
+            says instead.
 
     Raises ImageError unless `made` is an image on the root, for its platform.
     """
@@ -44,7 +48,7 @@ def derived(root: Image, made: Config, layers: Sequence[Layer | None]) -> Image:
     config |= {
         "created": CREATED,
         "config": _run(made),
-        "history": _history(root, made, layers),
+        "history": _history(root, made, layers, names or {}),
         "rootfs": {"type": "layers", "diff_ids": [*root.diff_ids, *(layer.diff_id for layer in kept)]},
     }
     return root.extended(config, kept)
@@ -55,7 +59,9 @@ def _run(made: Config) -> dict[str, Any]:
     return {name: found[name] for name in _RUN if found.get(name)}
 
 
-def _history(root: Image, made: Config, layers: Sequence[Layer | None]) -> list[dict[str, Any]]:
+def _history(
+    root: Image, made: Config, layers: Sequence[Layer | None], names: Mapping[str, str]
+) -> list[dict[str, Any]]:
     """Returns the root's history and what was done on it, one entry without "empty_layer" for each layer."""
     below = [dict(entry) for entry in root.document.get("history") or ()]
     told = sum(not entry.get("empty_layer") for entry in below)
@@ -66,6 +72,8 @@ def _history(root: Image, made: Config, layers: Sequence[Layer | None]) -> list[
     entries, left = [], iter(layers)
     for entry in above:
         text = str(entry.get("created_by") or _UNTOLD).removesuffix(" # buildkit")
+        for name, instead in names.items():
+            text = text.replace(name, instead)
         empty = bool(entry.get("empty_layer")) or next(left) is None
         entries.append({"created": CREATED, "created_by": text} | ({"empty_layer": True} if empty else {}))
     return below + entries

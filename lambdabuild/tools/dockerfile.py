@@ -15,7 +15,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, cast
@@ -111,6 +111,7 @@ class _Build:
     engine: Engine
     read_layer: ReadLayer
     values: Mapping[str, bytes]
+    names: dict[str, str] = field(default_factory=dict)
 
     def run(self, secrets: Mapping[str, Path], saved: Path) -> tuple[Image, list[tuple[Layer, Path]]]:
         """Returns the image, and the layers that it adds to its root."""
@@ -134,7 +135,7 @@ class _Build:
         self._search(found.config, tars)
         layers = self._rewritten(tars, root)
         below = root.image if root else Image.scratch(self.call.platform)
-        image = derived(below, found.config, [layer for layer, _ in layers])
+        image = derived(below, found.config, [layer for layer, _ in layers], self.names)
         return image, [(layer, path) for layer, path in layers if layer]
 
     def _made(self, secrets: Mapping[str, Path], transcript: Transcript) -> str:
@@ -184,8 +185,11 @@ class _Build:
         return text
 
     def _put(self, place: str) -> str:
+        """Returns what the engine calls the image at `place`, which it has then."""
         base = self._image(place)
-        return self.engine.put(base.image, base.pieces, self.call.scratch, self.call.check)
+        name = self.engine.put(base.image, base.pieces, self.call.scratch, self.call.check)
+        self.names[name] = str(base.image.digest)
+        return name
 
     def _image(self, place: str) -> _Base:
         """Returns the image whose documents are at `place` of the input root."""

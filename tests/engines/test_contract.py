@@ -89,6 +89,11 @@ def test_build_arguments_reach_the_steps(bench: Bench) -> None:
     assert made.content(0, "who") == b"me; you\n"
 
 
+def test_the_history_names_the_base_as_every_engine_would(bench: Bench) -> None:
+    made = bench.build(FROM + "ARG BASE_IMAGE_URI\nRUN echo x > /x\n")
+    assert "lambdabuild/" not in made.image.config.decode()
+
+
 def test_other_images_are_there_by_the_names_that_the_dockerfile_has_for_them(bench: Bench) -> None:
     made = bench.build(
         "# syntax=docker/dockerfile:1\n" + FROM + "COPY --from=registry.example/other:1 /bin/true /copied\n",

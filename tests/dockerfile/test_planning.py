@@ -54,8 +54,11 @@ def test_without_a_base_the_default_is_an_image_like_any_other() -> None:
 
 def test_layers_are_counted_from_what_can_make_one() -> None:
     assert plan(USUAL).max_layers == 3
-    chain = "FROM a AS one\nRUN x\nFROM one AS two\nCOPY y /\nFROM b AS other\nRUN z\nFROM two\nADD q /\n"
-    assert plan(chain).max_layers == 3  # one, two and the last; not the other
+    chain = (
+        "FROM a AS one\nRUN x\nFROM one AS two\nCOPY y /\nFROM b AS other\nRUN z\n"
+        "FROM two\nCOPY --from=other q /\n"
+    )
+    assert plan(chain).max_layers == 3  # one, two and the last; not the other, which is only copied from
 
 
 def test_stages_that_the_target_does_not_need_are_not_looked_at() -> None:

@@ -196,6 +196,23 @@ def test_every_input_moves_the_hash(project: Project, edit: str) -> None:
     assert hash_of(project) != before
 
 
+def test_the_name_of_the_stage_moves_the_hash_even_if_all_else_is_alike(project: Project) -> None:
+    project.write({"app/Dockerfile": "FROM scratch AS one\nRUN x\nFROM scratch AS two\nRUN y\n"})
+    hashes = set()
+    for stage in ("one", "two"):
+        project.write(
+            {"app/BUILD": f'lambda_image(name = "app", dockerfile = "Dockerfile", target = "{stage}")\n'}
+        )
+        hashes.add(hash_of(project))
+    assert len(hashes) == 2
+
+
+def test_the_platform_moves_the_hash_of_what_stands_on_nothing(project: Project) -> None:
+    project.write({"app/Dockerfile": "FROM scratch\nRUN x\n"})
+    project.write({"app/BUILD": 'lambda_image(name = "app", dockerfile = "Dockerfile")\n'})
+    assert hash_of(project) != hash_of(project, "linux/arm64")
+
+
 def test_the_mode_of_a_source_moves_the_hash_and_that_of_the_dockerfile_does_not(project: Project) -> None:
     before = hash_of(project)
     (project.root / "app/Dockerfile").chmod(0o755)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from lambdabuild.action import ActionId, ActionOutput, Input, SourceFile
 from lambdabuild.configured import ConfiguredLabel, ConfiguredTarget, ImageOutputs, LayerOutputs
 from lambdabuild.digest import Canonical
-from lambdabuild.dockerfile import BASE, BASE_ARG, BuildPlan, MissingSource, check_context
+from lambdabuild.dockerfile import BASE, BASE_ARG, BuildPlan, ImageUse, MissingSource, check_context
 from lambdabuild.dockerfile_targets import Dockerfiles, dockerfile_of
 from lambdabuild.errors import Location, UserError, did_you_mean
 from lambdabuild.label import Label
@@ -148,8 +149,20 @@ class DockerScope:
                     at=Location(plan.path, use.line),
                     hint=f'add platforms = ["{self._platform}"] to the target',
                 )
+            self._check_triggers(plan, use, label)
             found[use.reference] = label
         return found
+
+    def _check_triggers(self, plan: BuildPlan, use: ImageUse, label: Label) -> None:
+        """Raises UserError for an image with ONBUILD: its steps would run here, and nobody has read them."""
+        target = self._graph.target(label)
+        config = json.loads(target.values["configs"].get(self._platform, "{}")) if target else {}
+        if (config.get("config") or {}).get("OnBuild"):
+            raise UserError(
+                f"{use.reference} has ONBUILD steps, which would run as if they stood in this file",
+                at=Location(plan.path, use.line),
+                hint="take an image without them, and write the steps into the file",
+            )
 
     def _system(self, root: Label | None) -> tuple[str | None, str | None]:
         target = self._graph.target(root) if root else None

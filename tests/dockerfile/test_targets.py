@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from lambdabuild.evaluation import evaluate
 from lambdabuild.external.lock_file import print_pins
 from lambdabuild.external.pins import ImagePins, Pin
 from lambdabuild.label import parse_label
+from lambdabuild.oci.digest import sha256_of
 from lambdabuild.oci.image import Image
 from lambdabuild.sources import WorkingTree
 from lambdabuild.sources.seen import Watched, answers_alike
@@ -61,15 +64,27 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def lock(project: Project, *, python: str = "", uv: str = "") -> None:
-    """Pins the external images; a mark makes one another image."""
+def lock(project: Project, *, python: str = "", uv: str = "", onbuild: Sequence[str] = ()) -> None:
+    """Pins the external images; a mark makes one another image. onbuild: steps that @python brings."""
     blobs = Blobs(project.root.parent / "blobs")
     images = {
         platform: (stand_in(blobs, platform, mark=python), stand_in(blobs, platform, mark=f"uv{uv}"))
         for platform in (PLATFORM, "linux/arm64")
     }
+    if onbuild:
+        images = {platform: (_triggering(pair[0], onbuild), pair[1]) for platform, pair in images.items()}
     pins = [pin_of for pair in images.values() for pin_of in _pins(*pair)]
     project.write({"WORKSPACE.lock": print_pins(ImagePins.of(pins))})
+
+
+def _triggering(image: Image, steps: Sequence[str]) -> Image:
+    """Returns the image as if it had been built with ONBUILD."""
+    config = json.loads(image.config)
+    config["config"]["OnBuild"] = list(steps)
+    data = json.dumps(config).encode()
+    manifest = json.loads(image.manifest)
+    manifest["config"] |= {"digest": sha256_of(data), "size": len(data)}
+    return Image.parse(json.dumps(manifest).encode(), data)
 
 
 def _pins(python: Image, uv: Image) -> list[Pin]:
@@ -526,6 +541,13 @@ def test_an_image_that_is_declared_and_not_pinned_is_the_usual_error(project: Pr
     _, message, hint = refused(project)
     assert "is not pinned for linux/amd64 in WORKSPACE.lock" in message
     assert hint == "lambdabuild lock"
+
+
+def test_an_image_with_onbuild_steps_is_an_error(project: Project) -> None:
+    lock(project, onbuild=["COPY . /app"])
+    project.write({"app/BUILD": TARGET.format(more="").replace('base = "//bases:base", ', "")})
+    _, message, _ = refused(project)
+    assert message.endswith("python:3.12 has ONBUILD steps, which would run as if they stood in this file")
 
 
 def test_an_unpinned_image_is_an_error_with_the_command_for_all_of_the_file(project: Project) -> None:

@@ -44,9 +44,7 @@ class Overlay:
         if more and self._below.kind(directory) is None:
             found = dict(more)
         else:
-            there = self._below.listing(directory)
-            found = {**there, **{name: kind for name, kind in more.items() if name not in there}}
-            found |= {name: Kind.FILE for name, kind in more.items() if kind is Kind.FILE}
+            found = {**more, **self._below.listing(directory)}
         return {name: found[name] for name in sorted(found)}
 
     def kind(self, path: str) -> Kind | None:

@@ -60,7 +60,7 @@ def test_assembled_images_and_their_shared_base_build(tmp_path: Path) -> None:
     assert config(project, "one")["Cmd"] == ["handler.lambda_handler"]
     both = [project.hashes(f"//{name}:image")[f"//{name}:image"] for name in ("one", "two")]
     assert both[0] != both[1]
-    assert "//bases:high_low" in build_file(project, "two/BUILD")
+    assert "//bases:high" in build_file(project, "two/BUILD")
 
 
 def example(tmp_path: Path, *, workspace: bool) -> Project:

@@ -45,6 +45,19 @@ def test_a_file_in_two_places_has_a_list_of_them(tmp_path: Path) -> None:
     assert '        "a.json": "a.json",\n        "handler.py": ["/opt/h.py", "handler.py"],\n' in text
 
 
+def test_what_is_copied_later_replaces_what_was_there(tmp_path: Path) -> None:
+    lines = ("COPY app/old.py handler.py", "COPY app/handler.py handler.py")
+    assert '    srcs = ["handler.py"],\n' in written(
+        tmp_path, {"app/old.py": "", "app/Dockerfile": image(*lines)}
+    )
+
+
+def test_a_file_that_a_glob_gives_is_not_named_again(tmp_path: Path) -> None:
+    lines = ("COPY app/ ./", "COPY app/handler.py ./")
+    text = written(tmp_path, {"app/a.json": "", "app/Dockerfile": image(*lines)})
+    assert '    srcs = glob(\n        ["**"],\n        exclude = ["Dockerfile"],\n    ),\n' in text
+
+
 def test_a_file_of_another_directory_is_named_by_its_label(tmp_path: Path) -> None:
     files = {"other/util.py": "", "app/Dockerfile": image("COPY app/handler.py other/util.py ./")}
     assert '        "handler.py",\n        "//other:util.py",\n' in written(tmp_path, files)

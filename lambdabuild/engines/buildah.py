@@ -1,7 +1,8 @@
 """Builds with buildah, in chroot isolation, which works in most containers too.
 
 Its layers are those of `docker build`: one a step (--layers). Storage is buildah's
-own, on overlayfs, or, where the kernel refuses that, on vfs.
+own, on overlayfs, or, where the kernel refuses that, on vfs. Steps of earlier builds
+are not looked for (--no-cache): two builds at once trip over what the other removes.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class BuildahEngine:
         ask([*self.command, "rmi", "--force", image], self.env)
 
     def _build(self, order: BuildOrder) -> Iterator[str]:
-        yield from (*self.command, "build", "--layers", "--isolation=chroot", "--pull=never")
+        yield from (*self.command, "build", "--layers", "--no-cache", "--isolation=chroot", "--pull=never")
         # docker: the format of OCI has no SHELL and no HEALTHCHECK, and buildah then leaves them out.
         yield from ("--format=docker", "--identity-label=false", f"--platform={order.platform}")
         yield from ("--file", str(order.dockerfile), "--ignorefile", f"{order.dockerfile}.dockerignore")

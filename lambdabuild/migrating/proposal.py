@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lambdabuild.errors import UserError
@@ -70,7 +70,9 @@ def _proven(drafting: Drafting, workspace: Workspace | None, say: Say) -> Propos
         drafts = _needed(drafting, drafts)
         files = _files(drafting, drafts, workspace)
         text = files.get(FILE_NAME)
-        settings = _settings(drafting.view.root, text) if text else drafting.settings
+        settings = drafting.settings
+        if text:
+            settings = replace(settings, images=_settings(drafting.view.root, text).images)
         data = {path: text.encode() for path, text in files.items()}
         wrong = failures(settings, drafting.view, data, drafts, say)
         if not wrong:

@@ -26,18 +26,17 @@ settings.register_profile(
 settings.register_profile("brief", parent=settings.get_profile("default"), max_examples=10)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-ONCE = (
-    *("aws", "cloud", "contracts", "docs", "engines", "external"),
-    *("pushing", "running", "setup", "store", "worker"),
-)
-"""Folders of tests that are about services, daemons and documents, whatever Python runs them."""
+EVERYWHERE = ("", "e2e", "property", "python", "starlark", "tools")
+"""Folders of tests that another Python could make fail: CI runs these on each that is supported.
+The others are about services, daemons, documents and formats, whatever Python runs them."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks what CI runs on one Python alone."""
     root = Path(__file__).parent
     for item in items:
-        if item.path.is_relative_to(root) and item.path.relative_to(root).parts[0] in ONCE:
+        folders = item.path.parent.relative_to(root).parts if item.path.is_relative_to(root) else ()
+        if (folders[0] if folders else "") not in EVERYWHERE:
             item.add_marker(pytest.mark.once)
 
 

@@ -27,7 +27,7 @@ settings.register_profile("brief", parent=settings.get_profile("default"), max_e
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 ONCE = (
-    *("aws", "cloud", "contracts", "docs", "engines", "external"),
+    *("aws", "cloud", "contracts", "deploying", "docs", "engines", "external"),
     *("pushing", "running", "setup", "store", "worker"),
 )
 """Folders of tests that are about services, daemons and documents, whatever Python runs them."""

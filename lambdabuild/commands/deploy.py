@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,34 +12,26 @@ from typing import Any
 import click
 
 from lambdabuild.commands import deliveries, executing, functions, options
+from lambdabuild.commands.deploy_lines import counts, outcome_lines, plan_json, plan_lines
 from lambdabuild.configured import ConfiguredLabel
 from lambdabuild.deploying import lineage
 from lambdabuild.deploying.connecting import Connection, connect
 from lambdabuild.deploying.offers import Offer, choose_destination, found_digest
 from lambdabuild.deploying.plan import Change, Releases, plan_changes
-from lambdabuild.deploying.recorded import Author, Done, deploy, first_error
+from lambdabuild.deploying.recorded import Author, Done, deploy
 from lambdabuild.deploying.records import ROLLBACK
 from lambdabuild.deploying.revision import Revision, revision_of
-from lambdabuild.deploying.rollback import choose, plan_rollback, resume
-from lambdabuild.deploying.sets import DEPLOYED, FAILED, INTERRUPTED, ROLLED_BACK, SKIPPED, UNCHANGED, Outcome
+from lambdabuild.deploying.rollback import choose, ended_by, plan_rollback, resume
+from lambdabuild.deploying.sets import DEPLOYED
 from lambdabuild.deploying.steps import Patience, Steps
-from lambdabuild.digest import Key
-from lambdabuild.errors import LambdaBuildError, UserError
+from lambdabuild.errors import UserError
 from lambdabuild.keys import KeyTable, tag_of
 from lambdabuild.oci.digest import OciDigest
 from lambdabuild.pushing.names import Destination
 from lambdabuild.pushing.plan import plan_push, read_wishes, repository_for
 from lambdabuild.session import Session
-from lambdabuild.ui import DIGEST_WIDTH, Ui, render_error
+from lambdabuild.ui import Ui, render_error
 
-_COLOURS = {
-    DEPLOYED: "green",
-    ROLLED_BACK: "yellow",
-    UNCHANGED: None,
-    SKIPPED: "yellow",
-    INTERRUPTED: "yellow",
-    FAILED: "red",
-}
 _LATEST = "latest"
 
 
@@ -233,7 +225,8 @@ def _roll_back(deployer: _Deployer, chosen: str, to: Sequence[str], only_plan: b
     if only_plan:
         return _tell_plan(deployer, changes)
     revision = Revision(record.commit, record.dirty)
-    return _carry_out(deployer, changes, revision, kind=ROLLBACK, undoes=record.id, resumes=record.resumes)
+    resumes = ended_by(record, records.unfinished())
+    return _carry_out(deployer, changes, revision, kind=ROLLBACK, undoes=record.id, resumes=resumes)
 
 
 def _carry_out(deployer: _Deployer, changes: Sequence[Change], revision: Revision, **more: Any) -> int:
@@ -255,81 +248,49 @@ def _carry_out(deployer: _Deployer, changes: Sequence[Change], revision: Revisio
         )
     except KeyboardInterrupt:
         if begun:
-            ui.note(
-                f"interrupted: the same command goes on, `lambdabuild deploy --rollback {begun[0]}` puts back"
-            )
+            ui.note(f"interrupted; {_after_interrupt(begun[0], str(more.get('undoes', '')))}")
         raise
     seconds = time.monotonic() - started
     if ui.as_json:
         shown = [outcome.to_json() for outcome in done.outcomes]
         ui.document({"id": done.id or None, "functions": shown, "seconds": round(seconds, 3)})
     else:
-        for line in _lines(done.outcomes):
+        for line in outcome_lines(done.outcomes):
             ui.result(line)
     return _conclude(ui, done, seconds, undoable="kind" not in more)
 
 
+def _after_interrupt(id_: str, undone: str) -> str:
+    """Returns what can be done about functions that are in between."""
+    if undone:
+        return f"lambdabuild deploy --rollback {undone} goes on"
+    return f"the same command goes on, lambdabuild deploy --rollback {id_} puts back"
+
+
 def _conclude(ui: Ui, done: Done, seconds: float, *, undoable: bool) -> int:
+    """Writes errors and counts; returns the exit code."""
     errors = {(each.error.message, each.error.at): each.error for each in done.outcomes if each.error}
     for error in errors.values():
         ui.note(render_error(error))
-    statuses = [outcome.status for outcome in done.outcomes]
-    counts = ", ".join(f"{statuses.count(each)} {each}" for each in _COLOURS if each in statuses)
-    ui.note(f"{counts} in {seconds:.2f} s")
-    if undoable and done.id and DEPLOYED in statuses:
+    ui.note(f"{counts(done.outcomes)} in {seconds:.2f} s")
+    if undoable and any(outcome.status == DEPLOYED for outcome in done.outcomes):
         ui.note(f"lambdabuild deploy --rollback {done.id} puts them back")
-    error_: LambdaBuildError | None = first_error(done.outcomes)
-    return error_.exit_code if error_ else 0
-
-
-def _lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Yields a line for each function: what became of it, and what it runs now."""
-    width = max((len(outcome.change.name) for outcome in outcomes), default=0)
-    for outcome in outcomes:
-        change = outcome.change
-        status = click.style(f"{outcome.status:<11}", fg=_COLOURS[outcome.status])
-        parts = [status, f"{change.name:<{width}}"]
-        runs = change.wanted if outcome.status in (DEPLOYED, UNCHANGED) else change.before
-        if outcome.status in (DEPLOYED, UNCHANGED, ROLLED_BACK) and runs:
-            parts.append(runs.digest[:DIGEST_WIDTH])
-        if outcome.status == DEPLOYED and outcome.version:
-            parts.append(f"version {outcome.version}")
-        if outcome.status == DEPLOYED and change.move:
-            parts.append(change.move.alias)
-        yield "  ".join(parts).rstrip()
+    return next((error.exit_code for error in errors.values()), 0)
 
 
 def _tell_plan(deployer: _Deployer, changes: Sequence[Change]) -> int:
     """Writes what would change."""
     ui = deployer.ui
     documents = functions.documents_of(deployer.session)
-    commits = {}
+    revisions = {}
     for digest in {change.before.digest for change in changes if change.reason}:
         known = lineage.find(documents, digest)
-        commits[digest] = known[0].revision if known else Revision()
+        revisions[digest] = known[0].revision if known else Revision()
     if ui.as_json:
-        shown = [{**each.to_json(), "from_commit": _commit(each, commits)} for each in changes]
-        ui.document({"functions": shown})
+        ui.document({"functions": plan_json(changes, revisions)})
     else:
-        for line in _plan_lines(changes, commits):
+        for line in plan_lines(changes, revisions):
             ui.result(line)
     count = sum(change.needed for change in changes)
     ui.note(f"{count} of {len(changes)} functions would change; nothing has been changed")
     return 0
-
-
-def _commit(change: Change, commits: dict[OciDigest, Revision]) -> str | None:
-    return commits[change.before.digest].commit or None if change.before.digest in commits else None
-
-
-def _plan_lines(changes: Sequence[Change], commits: dict[OciDigest, Revision]) -> Iterator[str]:
-    width = max((len(change.name) for change in changes), default=0)
-    for change in changes:
-        before, wanted = change.before.digest[:DIGEST_WIDTH], change.wanted
-        if not change.reason:
-            yield f"{'unchanged':<11}  {change.name:<{width}}  {before}"
-            continue
-        after = wanted.digest[:DIGEST_WIDTH] if wanted else tag_of(Key(change.hash))
-        revision = commits[change.before.digest]
-        commit = f" ({revision})" if revision.commit else ""
-        yield f"{'deploy':<11}  {change.name:<{width}}  {before}{commit} -> {after}  {change.reason}"

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lambdabuild.deploying.plan import Change
-from lambdabuild.deploying.records import DEPLOY, FunctionRecord, Record, Records, new_id, timestamp
+from lambdabuild.deploying.records import DEPLOY, ROLLBACK, FunctionRecord, Record, Records, new_id, timestamp
 from lambdabuild.deploying.revision import Revision
 from lambdabuild.deploying.sets import FAILED, UNCHANGED, Outcome, carry_out, try_out
 from lambdabuild.deploying.steps import Steps
-from lambdabuild.errors import LambdaBuildError
 
 RESUMED = "resumed"
 
@@ -54,7 +53,8 @@ def deploy(
     undoes, resumes: ids of records that end with this one.
     begun:           is told the id, before the first function changes.
     """
-    needed = [change for change in changes if change.needed]
+    # A rollback that finds everything put back, by one that was cut off, still ends the deploy.
+    needed = [change for change in changes if change.needed or kind == ROLLBACK]
     refused = try_out(needed, steps, keep_going=keep_going)
     names = {outcome.change.name for outcome in refused}
     able = [change for change in needed if change.name not in names]
@@ -65,11 +65,14 @@ def deploy(
         records.begin(_record(id_, kind, able, records, author, undoes, resumes))
         begun(id_)
         outcomes = carry_out(able, steps, keep_going=keep_going)
-        records.end(id_, author.now(), {each.change.name: (each.status, each.version) for each in outcomes})
         found |= {outcome.change.name: outcome for outcome in outcomes}
-    if not any(outcome.status == FAILED for outcome in found.values()):
-        for other in filter(None, (*resumes, undoes if kind != DEPLOY else "")):
+        whole = not any(outcome.status == FAILED for outcome in found.values())
+        # Those that this one goes on with end before it: cut off in between, it is gone on with itself.
+        for other in resumes if whole else ():
             _end(other, records, author)
+        records.end(id_, author.now(), {each.change.name: (each.status, each.version) for each in outcomes})
+        if undoes and whole:
+            _end(undoes, records, author)
     return Done(id_, tuple(found.get(each.name, Outcome(each, UNCHANGED)) for each in changes))
 
 
@@ -77,10 +80,6 @@ def _end(id_: str, records: Records, author: Author) -> None:
     """Gives a record that was cut off an end; one that has one keeps it."""
     names = {each.name for each in records.find(id_).functions}
     records.end(id_, author.now(), dict.fromkeys(names, (RESUMED, "")))
-
-
-def first_error(outcomes: Sequence[Outcome]) -> LambdaBuildError | None:
-    return next((each.error for each in outcomes if each.error), None)
 
 
 def _record(

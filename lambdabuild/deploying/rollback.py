@@ -9,11 +9,11 @@ from typing import Final
 from lambdabuild.deploying.plan import Change, at_once
 from lambdabuild.deploying.records import DEPLOY, ROLLBACK, FunctionRecord, Record
 from lambdabuild.deploying.service import Alias, Seen
-from lambdabuild.deploying.sets import DEPLOYED, UNCHANGED
+from lambdabuild.deploying.sets import DEPLOYED, FAILED, UNCHANGED
 from lambdabuild.deploying.steps import Move, Steps, elsewhere, made_of, moved_by_others
 from lambdabuild.errors import UserError
 
-_STANDS: Final = {DEPLOYED, UNCHANGED}
+_STANDS: Final = {DEPLOYED, UNCHANGED, FAILED}
 
 
 def choose(records: Iterable[Record]) -> Record:
@@ -36,6 +36,12 @@ def choose(records: Iterable[Record]) -> Record:
 
 def _stands(record: Record) -> bool:
     return record.ended is None or any(status in _STANDS for status in record.ended.values())
+
+
+def ended_by(record: Record, unfinished: Iterable[Record]) -> tuple[str, ...]:
+    """Returns what else ends with the rollback of a record: what it went on with, rollbacks cut off."""
+    again = (each.id for each in unfinished if each.undoes == record.id)
+    return (*record.resumes, *again)
 
 
 def resume(

@@ -14,7 +14,7 @@ from lambdabuild.deploying.deployed import Deployed
 from lambdabuild.deploying.plan import Change, at_once
 from lambdabuild.deploying.service import Seen
 from lambdabuild.deploying.steps import Move, Steps, Stopped
-from lambdabuild.errors import LambdaBuildError
+from lambdabuild.errors import ExternalError, LambdaBuildError
 from lambdabuild.report import error_json
 
 DEPLOYED: Final = "deployed"
@@ -121,8 +121,18 @@ def _back(outcome: Outcome, steps: Steps) -> Outcome:
     except Stopped:
         return replace(outcome, status=INTERRUPTED)
     except LambdaBuildError as error:
-        return replace(outcome, status=FAILED, error=outcome.error or error)
+        return replace(outcome, status=FAILED, error=_stranded(outcome, error))
     return replace(outcome, status=ROLLED_BACK)
+
+
+def _stranded(outcome: Outcome, error: LambdaBuildError) -> LambdaBuildError:
+    """Returns the error for a function that could neither be deployed nor put back."""
+    why = (f"it was to be put back because {outcome.error.message}",) if outcome.error else ()
+    return ExternalError(
+        f"{outcome.change.name} could not be put back: {error.message}",
+        hint="lambdabuild deploy --rollback tries it again",
+        details=why,
+    )
 
 
 def put_back(change: Change, version: str, steps: Steps) -> Seen:

@@ -143,7 +143,7 @@ def test_versions_stay_as_they_are_and_an_alias_is_guarded_by_its_revision(
 def test_an_update_that_fails_leaves_the_code_as_it_was(cloud: Cloud, uris: list[str]) -> None:
     api = api_of(cloud)
     cloud.functions.create("failing", uris[0])
-    cloud.functions.failure = (
+    cloud.functions.failures["failing"] = (
         "ImageAccessDenied",
         "Lambda does not have permission to access the ECR image.",
     )

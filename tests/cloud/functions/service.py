@@ -58,8 +58,8 @@ class Functions(Server):
 
     upstream: moto's, "127.0.0.1:port".
 
-    Set by tests: pending, how many times an update is asked after before it is over, -1 for ever; failure,
-    the (code, reason) that updates fail for; denied, (access key, action) pairs.
+    Set by tests: pending, how many times an update is asked after before it is over, -1 for ever; failures,
+    the (code, reason) that the next update of a function fails for; denied, (access key, action) pairs.
     """
 
     def __init__(self, account: str, region: str, directory: Path, upstream: str) -> None:
@@ -74,7 +74,7 @@ class Functions(Server):
     def reset(self) -> None:
         """Undoes what tests set. Functions stay."""
         self.pending = 1
-        self.failure: tuple[str, str] | None = None
+        self.failures: dict[str, tuple[str, str]] = {}
         self.denied: set[tuple[str, str]] = set()
 
     def create(self, name: str, uri: str = "", **changes: Any) -> Function:
@@ -161,7 +161,7 @@ class Functions(Server):
         digest = self._images.resolve(document["ImageUri"], architectures)
         if not document.get("DryRun"):
             changes = {"uri": document["ImageUri"], "digest": digest, "architectures": architectures}
-            function.change(self.pending, self.failure, **changes)
+            function.change(self.pending, self.failures.pop(function.name, None), **changes)
         return dict(self._view(function, None)["Configuration"])
 
     def _update_configuration(self, function: Function, asked: _Asked) -> Document:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ import click
 from lambdabuild.commands import options
 from lambdabuild.commands.executing import Choice, RemoteLines
 from lambdabuild.configured import ConfiguredLabel
-from lambdabuild.errors import UserError
+from lambdabuild.errors import LambdaBuildError, UserError
 from lambdabuild.evaluation import Evaluation, Question
 from lambdabuild.external.registries import reference_of
 from lambdabuild.keys import KeyTable, tag_of
@@ -121,6 +122,7 @@ def build_and_deliver(
         choice=choice,
     )
     report, pushed = made.report, made.pushed
+    _keep_lineage(ui, session, evaluation, made)
     asked = replace(report, targets=tuple(each for each in report.targets if each.id in evaluation.roots))
     if report.errors and not keep_going:
         ui.report(asked, time.monotonic() - started)
@@ -171,6 +173,28 @@ def carry(
             rest = plan.without(lambda item: choice.remote and item.shareable)
             pushed += _push(session, rest, report, jobs=jobs, keep_going=keep_going)
     return Carried(report, tuple(pushed), images, plan is not None)
+
+
+def _keep_lineage(ui: Ui, session: Session, evaluation: Evaluation, made: Carried) -> None:
+    """Records what newly pushed images were made of; a push is good without."""
+    hashes = {target.id: target.hash for target in made.report.targets}
+    new = [each for each in made.pushed if each.status == PUSHED and each.id in evaluation.roots]
+    if not new:
+        return
+    from lambdabuild.commands.functions import keep_lineage  # knows functions, which a push has none of
+    from lambdabuild.deploying.offers import Offer
+    from lambdabuild.deploying.revision import revision_of
+
+    offers = [
+        Offer(each.id, hash_, replace(each.reference, digest=None), each.delivered.digest)
+        for each in new
+        if each.delivered and (hash_ := hashes.get(each.id))
+    ]
+    try:
+        revision = revision_of(session.workspace.root, os.environ)
+        keep_lineage(session, evaluation, session.keys(evaluation, keep_going=True), offers, revision)
+    except LambdaBuildError as error:
+        ui.note(f"what the images were made of is not recorded: {error.message}")
 
 
 def _plan(session: Session, evaluation: Evaluation, wanted: Wanted) -> PushPlan | None:

@@ -140,7 +140,7 @@ def command(
     if only_plan:
         return _tell_plan(deployer, changes)
     revision = revision_of(workspace.root, os.environ)
-    _keep_lineage(deployer, found, offers, keys, revision)
+    functions.keep_lineage(session, found.evaluation, keys, offers.values(), revision)
     return _deploy(deployer, changes, revision)
 
 
@@ -185,28 +185,6 @@ def _made(
         digest = digest or found_digest(lambda: session.client, reference)
         offers[target.id] = Offer(target.id, target.hash, reference, digest)
     return offers
-
-
-def _keep_lineage(
-    deployer: _Deployer,
-    found: functions.Functions,
-    offers: dict[ConfiguredLabel, Offer],
-    keys: KeyTable,
-    revision: Revision,
-) -> None:
-    """Records what the images were made of, before functions run them."""
-    documents = functions.documents_of(deployer.session)
-    for id_, offer in offers.items():
-        if offer.digest and keys.hashes[id_] == offer.hash:  # else a source has changed while it was built
-            lineage.keep(
-                documents,
-                offer.digest,
-                found.evaluation.graph.targets[id_],
-                keys,
-                workspace=deployer.where.workspace.name,
-                reference=str(offer.reference),
-                revision=revision,
-            )
 
 
 def _deploy(deployer: _Deployer, changes: Sequence[Change], revision: Revision) -> int:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from lambdabuild.commands import options
+from lambdabuild.deploying import lineage
 from lambdabuild.deploying.connecting import Connection
 from lambdabuild.deploying.documents import Documents, LocalDocuments, SharedDocuments
 from lambdabuild.deploying.names import WantedFunction, parse_define, wanted_functions
+from lambdabuild.deploying.offers import Offer
 from lambdabuild.deploying.records import Place, Records
+from lambdabuild.deploying.revision import Revision
 from lambdabuild.errors import UserError
 from lambdabuild.evaluation import Evaluation
+from lambdabuild.keys import KeyTable
 
 if TYPE_CHECKING:
     from lambdabuild.session import Session
@@ -71,3 +75,21 @@ def documents_of(session: Session) -> Documents:
 def records_of(session: Session, connection: Connection) -> Records:
     place = Place(session.workspace.name, connection.account, connection.region)
     return Records(documents_of(session), place)
+
+
+def keep_lineage(
+    session: Session, evaluation: Evaluation, keys: KeyTable, offers: Iterable[Offer], revision: Revision
+) -> None:
+    """Records what images that are in a registry were made of."""
+    documents = documents_of(session)
+    for offer in offers:
+        if offer.digest and keys.hashes.get(offer.id) == offer.hash:  # else a source has changed meanwhile
+            lineage.keep(
+                documents,
+                offer.digest,
+                evaluation.graph.targets[offer.id],
+                keys,
+                workspace=session.workspace.name,
+                reference=str(offer.reference),
+                revision=revision,
+            )

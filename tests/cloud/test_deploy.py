@@ -148,3 +148,15 @@ def test_another_stage_is_another_set_of_functions(shop: Shop) -> None:
     assert f"function:{shop.name}-" in ran.err
     assert "-prod" in ran.err
     assert "BUILD:" in ran.err
+
+
+def test_a_push_records_what_its_images_were_made_of(shop: Shop) -> None:
+    shop.write(3)
+    pushed = shop.run("push", "//:shop", "--json")
+    assert pushed.code == 0, pushed.err
+    (image,) = (each for each in pushed.json["pushes"] if each["label"] == "//:shop")
+    function = shop.cloud.functions.create(f"{shop.name}-by-hand", image["reference"])
+    ran = shop.run("status", "--function", function.name, "--json")
+    (found,) = ran.json["functions"]
+    assert found["lineage"]["label"] == "//:shop"
+    assert found["lineage"]["reference"] == image["reference"].partition("@")[0]

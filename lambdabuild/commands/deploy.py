@@ -16,6 +16,7 @@ from lambdabuild.commands.deploy_lines import counts, outcome_lines, plan_json, 
 from lambdabuild.configured import ConfiguredLabel
 from lambdabuild.deploying import lineage
 from lambdabuild.deploying.connecting import Connection, connect
+from lambdabuild.deploying.names import check_alias
 from lambdabuild.deploying.offers import Offer, choose_destination, found_digest
 from lambdabuild.deploying.plan import Change, Releases, plan_changes
 from lambdabuild.deploying.recorded import Author, Done, deploy
@@ -116,8 +117,12 @@ def command(
             )
         return _roll_back(_deployer(ui, where, session, wait, keep_going), rollback, to, only_plan)
     found = functions.read_functions(where, session, patterns, platforms, defines)
-    deployer = _deployer(ui, where, session, wait, keep_going)
     wishes = read_wishes(workspace, to, ())
+    releases = Releases(
+        publish or bool(workspace.number("deploy.publish")),
+        check_alias(alias or workspace.text("deploy.alias")),
+    )
+    deployer = _deployer(ui, where, session, wait, keep_going)
     destination = choose_destination(wishes.destinations, deployer.connection.region)
     keys = session.keys(found.evaluation)
     if only_plan:
@@ -133,9 +138,6 @@ def command(
         if errors:
             raise errors[0]
         offers = _made(session, found, made, destination, wishes.template)
-    releases = Releases(
-        publish or bool(workspace.number("deploy.publish")), alias or workspace.text("deploy.alias")
-    )
     changes = plan_changes(found.wanted, offers, deployer.steps, releases)
     if only_plan:
         return _tell_plan(deployer, changes)

@@ -45,6 +45,16 @@ def parse_define(text: str) -> tuple[str, str]:
     return name, value
 
 
+def check_alias(alias: str) -> str:
+    """Returns the name of an alias, or "" for none; raises UserError for what cannot be one."""
+    if alias and (not _NAME.fullmatch(alias) or alias.isdecimal()):
+        raise UserError(
+            f"{alias!r} cannot be an alias",
+            hint="it has letters, digits, '-' and '_', and is no number: live",
+        )
+    return alias
+
+
 def fill_in(template: str, variables: Mapping[str, str], at: Location) -> str:
     """Returns a function's name with its variables filled in; raises UserError where one is not known."""
 

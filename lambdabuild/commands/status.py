@@ -9,6 +9,7 @@ import click
 from lambdabuild.commands import functions, options
 from lambdabuild.deploying.connecting import connect
 from lambdabuild.deploying.lineage import made_by, sources
+from lambdabuild.deploying.names import check_alias, check_name
 from lambdabuild.deploying.status import CURRENT, DIFFERS, UNKNOWN, Status, status_of, statuses
 from lambdabuild.errors import UserError
 from lambdabuild.keys import tag_of
@@ -52,10 +53,11 @@ def command(
     if names and patterns:
         raise UserError("--function takes the place of targets", hint="leave out one of the two")
     session = options.session(where, ui)
-    behind = where.workspace.text("deploy.alias") if alias is None else alias
+    behind = check_alias(where.workspace.text("deploy.alias") if alias is None else alias)
     if names:
+        wanted = [check_name(name) for name in names]
         service, documents = connect(where.workspace).service, functions.documents_of(session)
-        found = [status_of(name, service, documents, behind) for name in names]
+        found = [status_of(name, service, documents, behind) for name in wanted]
     else:
         asked = functions.read_functions(where, session, patterns, platforms, defines)
         keys = session.keys(asked.evaluation)

@@ -33,7 +33,7 @@ def connect(workspace: Workspace) -> Connection:
             hint="aws sts get-caller-identity --query Account",
         )
     aws = Aws(region or None, wanted or None, Meter())
-    with aws_errors("cannot find out who deploys", service="sts"):
+    with aws_errors("cannot find out whose credentials these are", service="sts"):
         found = aws.client("sts").get_caller_identity()
     account, who = str(found["Account"]), str(found["Arn"])
     if wanted and account != wanted:

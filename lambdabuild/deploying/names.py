@@ -45,6 +45,16 @@ def parse_define(text: str) -> tuple[str, str]:
     return name, value
 
 
+def check_name(name: str) -> str:
+    """Returns the name of a function; raises UserError for what cannot be one, such as an ARN."""
+    if not _NAME.fullmatch(name) or len(name) > MAX_NAME:
+        raise UserError(
+            f"{name!r} cannot be the name of a function",
+            hint="write its name alone; [deploy] has its region and account",
+        )
+    return name
+
+
 def check_alias(alias: str) -> str:
     """Returns the name of an alias, or "" for none; raises UserError for what cannot be one."""
     if alias and (not _NAME.fullmatch(alias) or alias.isdecimal()):

@@ -82,7 +82,7 @@ class Lambda:
     def look(self, name: str, qualifier: str | None = None) -> Seen:
         """Returns a function as it is; raises UserError for one that is not there, or of another kind."""
         more = {"Qualifier": qualifier} if qualifier else {}
-        with self._errors(f"cannot look at the function {name}", name):
+        with self._errors(f"cannot look at the function {name}", name, qualifier):
             found = self._client().get_function(FunctionName=name, **more)
         return self._seen(name, found)
 
@@ -143,7 +143,11 @@ class Lambda:
                 f"the function {name} is of package type Zip, and takes no images",
                 hint="make it anew with PackageType Image: the type of a function cannot be changed",
             )
-        name_, _, digest = str(found["Code"]["ResolvedImageUri"]).partition("@")
+        image, _, digest = str(found["Code"].get("ResolvedImageUri", "")).partition("@")
+        if not digest:
+            raise ExternalError(
+                f"Lambda does not say which image the function {name} runs", hint=_LOOK.format(name=name)
+            )
         response = configuration.get("ImageConfigResponse") or {}
         (architecture,) = configuration.get("Architectures") or ["x86_64"]
         config = ImageConfig.read(response.get("ImageConfig") or {})
@@ -156,7 +160,7 @@ class Lambda:
             problem = escaped(": ".join(str(each) for each in told if each)) or "no reason is told"
         return Seen(
             arn,
-            Deployed(name_, parse_oci_digest(digest), str(architecture), config),
+            Deployed(image, parse_oci_digest(digest), str(architecture), config),
             str(configuration["RevisionId"]),
             str(configuration["Version"]),
             status == "InProgress" or state == "Pending",
@@ -164,10 +168,10 @@ class Lambda:
         )
 
     @contextlib.contextmanager
-    def _errors(self, doing: str, name: str) -> Iterator[None]:
+    def _errors(self, doing: str, name: str, qualifier: str | None = None) -> Iterator[None]:
         from botocore.exceptions import ClientError
 
-        arn = self.arn(name)
+        arn = f"{self.arn(name)}:{qualifier}" if qualifier else self.arn(name)
         with aws_errors(doing, service="lambda", resource=arn, rights=RIGHTS):
             try:
                 yield

@@ -127,3 +127,8 @@ def test_a_record_that_is_none_is_passed_over(bench: Bench, data: bytes) -> None
         records.find("99991231-235959-ffffffff")
     with pytest.raises(UserError, match="there is no deploy"):
         records.find("../../somewhere")
+
+
+def test_an_alias_that_is_not_there_is_named_with_its_function(bench: Bench) -> None:
+    text = refused(UserError, lambda: bench.steps().service.look(bench.names[0], "live"))
+    assert f"there is no arn:aws:lambda:{REGION}:{ACCOUNT}:function:{bench.names[0]}:live" in text

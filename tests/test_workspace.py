@@ -23,6 +23,9 @@ from lambdabuild.workspace import (
 from .strategies import settings, toml_texts
 
 
+SECTIONS = "workspace, python, images, secrets, registry, store, executor, codebuild, deploy, define"
+
+
 def load(text: str | bytes, *configs: str, env: Mapping[str, str] | None = None) -> Workspace:
     with tempfile.TemporaryDirectory() as directory:
         data = text.encode() if isinstance(text, str) else text
@@ -165,15 +168,13 @@ def test_lists_in_the_environment_are_separated_by_commas() -> None:
             "[zzz]",
             "1:2",
             "unknown section [zzz]",
-            "there are workspace, python, images, secrets, registry, store, executor, codebuild, deploy, "
-            "define, config",
+            f"there are {SECTIONS}, config",
         ),
         (
             "zzz = 1",
             "1:1",
             "unknown section [zzz]",
-            "there are workspace, python, images, secrets, registry, store, executor, codebuild, deploy, "
-            "define, config",
+            f"there are {SECTIONS}, config",
         ),
         ("[workspace]\nnam = ''", "2:1", "unknown key 'nam' in [workspace]", "did you mean 'name'?"),
         ("[workspace]\n  'nam' = ''", "2:3", "unknown key 'nam' in [workspace]", "did you mean 'name'?"),
@@ -234,8 +235,7 @@ def test_what_is_not_understood_is_refused_with_its_place(
             "[config.ci.config]",
             "1:12",
             "unknown section [config.ci.config]",
-            "there are workspace, python, images, secrets, registry, store, executor, codebuild, deploy, "
-            "define",
+            f"there are {SECTIONS}",
         ),
         ("[config.ci]\nworkspace = 3", "2:1", "config.ci.workspace must be a table, not 3", ""),
         (

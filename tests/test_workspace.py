@@ -22,7 +22,6 @@ from lambdabuild.workspace import (
 
 from .strategies import settings, toml_texts
 
-
 SECTIONS = "workspace, python, images, secrets, registry, store, executor, codebuild, deploy, define"
 
 

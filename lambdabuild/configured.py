@@ -41,6 +41,19 @@ class ImageOutputs(NamedTuple):
     layers: tuple[LayerOutputs, ...]
 
 
+class FunctionSpec(NamedTuple):
+    """A function that an image serves, as its target says it.
+
+    name:    perhaps with variables, e.g. "receipts-{stage}".
+    handler: what Lambda has to call, "module.function".
+    default: whether that is the image's own command.
+    """
+
+    name: str
+    handler: str
+    default: bool
+
+
 @dataclass(frozen=True, slots=True)
 class ConfiguredTarget:
     """A target for one platform, analysed.
@@ -52,6 +65,7 @@ class ConfiguredTarget:
     repository: where its image goes below a registry's prefix; "" for its label's own place.
     handlers: Python functions that its image has to serve, e.g. "app.main".
     warnings: what is likely to be a mistake although it builds, one sentence each.
+    functions: functions of Lambda that its image is for; no part of its hash.
     """
 
     label: Label
@@ -65,6 +79,7 @@ class ConfiguredTarget:
     repository: str = ""
     handlers: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    functions: tuple[FunctionSpec, ...] = ()
 
     @property
     def id(self) -> ConfiguredLabel:

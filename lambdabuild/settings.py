@@ -106,7 +106,20 @@ SETTINGS: Mapping[str, Mapping[str, Setting]] = {
         ),
         "prices": Setting("", "A TOML file with other prices than the listed ones: a path in the workspace."),
     },
+    "deploy": {
+        "region": Setting("", "The region of the functions; that of [codebuild] if not given."),
+        "account": Setting(
+            "", "The account of the functions, twelve digits; that of [codebuild] if not given, or else any."
+        ),
+        "publish": Setting(False, "Whether `deploy` publishes a version of each function."),
+        "alias": Setting(
+            "", "The alias that `deploy` points at the version that it publishes; none if not given."
+        ),
+    },
 }
+
+DEFINE = "define"
+"""The table whose keys are the variables in names of functions: [define] stage = "dev"."""
 
 IMAGE_SETTINGS: Mapping[str, Setting] = {
     "ref": Setting("", "The image in its registry, such as public.ecr.aws/lambda/python:3.12."),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from lambdabuild.action import ANY_PLATFORM, Action, ActionId, ActionOutput, HostFile, Input, SourceFile
-from lambdabuild.configured import ConfiguredLabel, ConfiguredTarget, ImageOutputs, LayerOutputs
+from lambdabuild.configured import ConfiguredLabel, ConfiguredTarget, FunctionSpec, ImageOutputs, LayerOutputs
 from lambdabuild.digest import Canonical
 from lambdabuild.docker_scope import DockerScope
 from lambdabuild.dockerfile_targets import Dockerfiles
@@ -312,6 +312,7 @@ class TargetScope:
             repository=_text(self._target.values.get("repository")),
             handlers=_handlers(self._target),
             warnings=tuple(self.warnings),
+            functions=_functions(self._target),
         )
 
 
@@ -328,6 +329,15 @@ def _handlers(target: Target) -> tuple[str, ...]:
     functions = target.values.get("functions")
     named = [target.values.get("handler"), *(functions.values() if isinstance(functions, Mapping) else ())]
     return tuple(dict.fromkeys(text for each in named if (text := _text(each))))
+
+
+def _functions(target: Target) -> tuple[FunctionSpec, ...]:
+    """Returns the functions of Lambda that a lambda_image names."""
+    functions = target.values.get("functions")
+    if target.kind != "lambda_image" or not isinstance(functions, Mapping):
+        return ()
+    own = target.values.get("handler")
+    return tuple(FunctionSpec(name, handler, handler == own) for name, handler in functions.items())
 
 
 def _text(value: object) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from lambdabuild.errors import Location, UserError, did_you_mean
 from lambdabuild.label import image_name_problem
-from lambdabuild.settings import IMAGE_SETTINGS, OUT_DIR, SECRET_SETTINGS, SETTINGS, Setting, Value
+from lambdabuild.settings import DEFINE, IMAGE_SETTINGS, OUT_DIR, SECRET_SETTINGS, SETTINGS, Setting, Value
 from lambdabuild.toml_file import TomlFile
 
 FILE_NAME = "WORKSPACE.toml"
@@ -62,6 +62,7 @@ class Workspace:
     origins: for each of them, where its value came from.
     images:  the external images, by name, sorted.
     secrets: by id, sorted.
+    define:  values of the variables in names of functions.
     """
 
     root: Path
@@ -69,6 +70,7 @@ class Workspace:
     origins: Mapping[str, str]
     images: Mapping[str, ExternalImage] = field(default_factory=dict)
     secrets: Mapping[str, Secret] = field(default_factory=dict)
+    define: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -176,7 +178,11 @@ def load_workspace(
                     value = layer[section][key]
                     values[full] = tuple(value) if isinstance(value, list) else value
                     origins[full] = origin
-    return Workspace(root.resolve(), values, origins, _images(layers, file), _secrets(layers, file))
+    define: dict[str, str] = {}
+    for origin, layer in layers:
+        define |= layer.get(DEFINE, {})
+        origins |= {f"{DEFINE}.{name}": origin for name in layer.get(DEFINE, {})}
+    return Workspace(root.resolve(), values, origins, _images(layers, file), _secrets(layers, file), define)
 
 
 def _images(layers: Sequence[tuple[str, Mapping[str, Any]]], file: TomlFile) -> dict[str, ExternalImage]:
@@ -231,9 +237,9 @@ def _check(document: object, file: TomlFile, above: tuple[str, ...] = ()) -> Map
         raise UserError(f"[{'.'.join(above)}] must be a table", at=file.place(*above))
     for section, table in document.items():
         path = (*above, section)
-        known = SETTINGS.get(section)
+        known = {} if section == DEFINE else SETTINGS.get(section)
         if known is None:
-            sections = [*SETTINGS] if above else [*SETTINGS, "config"]
+            sections = [*SETTINGS, DEFINE] if above else [*SETTINGS, DEFINE, "config"]
             raise UserError(
                 f"unknown section [{'.'.join(path)}]",
                 at=file.place(*path),
@@ -243,6 +249,10 @@ def _check(document: object, file: TomlFile, above: tuple[str, ...] = ()) -> Map
             raise UserError(f"{'.'.join(path)} must be a table, not {table!r}", at=file.place(*path))
         for key, value in table.items():
             at = file.place(*path, key)
+            if section == DEFINE:
+                _check_type(".".join((*path, key)), value, Setting("", ""), at)
+                _check_variable(key, at)
+                continue
             if section in _TABLES and isinstance(value, dict):
                 _check_table(section, key, value, file, (*path, key))
                 continue
@@ -256,6 +266,13 @@ def _check(document: object, file: TomlFile, above: tuple[str, ...] = ()) -> Map
             _check_type(".".join((*path, key)), value, known[key], at)
             _check_value(section, key, value, at)
     return document
+
+
+def _check_variable(name: str, at: Location) -> None:
+    if not (name.isascii() and name.isidentifier()):
+        raise UserError(
+            f"{name!r} cannot be the name of a variable", at=at, hint="it has letters, digits and '_'"
+        )
 
 
 _TABLES = {"images": IMAGE_SETTINGS, "secrets": SECRET_SETTINGS}

@@ -250,6 +250,7 @@ lambda_image = rule(
     doc = "A container image for AWS Lambda functions.",
     attrs = _IMAGE_ATTRS | {
         "handler": attr.string(doc = "What Lambda calls, module.function; it becomes the image's command."),
-        "functions": attr.string_dict(doc = "The functions that the image serves, name -> handler; for deploying."),
+        "functions": attr.string_dict(doc = "The Lambda functions that the image serves, name -> handler; for `deploy`. Names may have " +
+                  "variables, such as receipts-{stage}."),
     },
 )

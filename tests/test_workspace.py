@@ -22,6 +22,8 @@ from lambdabuild.workspace import (
 
 from .strategies import settings, toml_texts
 
+SECTIONS = "workspace, python, images, secrets, registry, store, executor, codebuild, deploy, define"
+
 
 def load(text: str | bytes, *configs: str, env: Mapping[str, str] | None = None) -> Workspace:
     with tempfile.TemporaryDirectory() as directory:
@@ -165,13 +167,13 @@ def test_lists_in_the_environment_are_separated_by_commas() -> None:
             "[zzz]",
             "1:2",
             "unknown section [zzz]",
-            "there are workspace, python, images, secrets, registry, store, executor, codebuild, config",
+            f"there are {SECTIONS}, config",
         ),
         (
             "zzz = 1",
             "1:1",
             "unknown section [zzz]",
-            "there are workspace, python, images, secrets, registry, store, executor, codebuild, config",
+            f"there are {SECTIONS}, config",
         ),
         ("[workspace]\nnam = ''", "2:1", "unknown key 'nam' in [workspace]", "did you mean 'name'?"),
         ("[workspace]\n  'nam' = ''", "2:3", "unknown key 'nam' in [workspace]", "did you mean 'name'?"),
@@ -232,7 +234,7 @@ def test_what_is_not_understood_is_refused_with_its_place(
             "[config.ci.config]",
             "1:12",
             "unknown section [config.ci.config]",
-            "there are workspace, python, images, secrets, registry, store, executor, codebuild",
+            f"there are {SECTIONS}",
         ),
         ("[config.ci]\nworkspace = 3", "2:1", "config.ci.workspace must be a table, not 3", ""),
         (
@@ -385,3 +387,12 @@ def test_a_variable_that_is_no_number_names_itself() -> None:
         load("", env={"LAMBDABUILD_CODEBUILD_CONCURRENCY": "many"})
     assert str(caught.value.at) == "LAMBDABUILD_CODEBUILD_CONCURRENCY"
     assert caught.value.message == "LAMBDABUILD_CODEBUILD_CONCURRENCY must be a number, not 'many'"
+
+
+def test_variables_of_function_names_are_laid_over_each_other() -> None:
+    text = '[define]\nstage = "dev"\nteam = "x"\n[config.prod.define]\nstage = "prod"\n'
+    assert load(text).define == {"stage": "dev", "team": "x"}
+    over = load(text, "prod")
+    assert over.define == {"stage": "prod", "team": "x"}
+    assert over.origins["define.stage"] == "--config prod"
+    assert over.origins["define.team"] == "WORKSPACE.toml"

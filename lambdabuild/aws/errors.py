@@ -62,6 +62,7 @@ class _Call:
     service: str
     resource: str
     owner: str | None
+    rights: str = POLICY
 
 
 def code_of(error: BaseException) -> str:
@@ -72,7 +73,7 @@ def code_of(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def aws_errors(
-    doing: str, *, service: str = "", resource: str = "", owner: str | None = None
+    doing: str, *, service: str = "", resource: str = "", owner: str | None = None, rights: str = POLICY
 ) -> Iterator[None]:
     """Turns what botocore raises into UserError and ExternalError; others pass.
 
@@ -80,6 +81,7 @@ def aws_errors(
     service:  as in IAM ("s3"), and
     resource: what is spoken of ("s3://bucket/key"): for refusals that do not name them.
     owner:    the account that the bucket is expected to belong to.
+    rights:   what to do where a right lacks.
     """
     from botocore.exceptions import BotoCoreError, ClientError
     from urllib3.exceptions import HTTPError
@@ -87,7 +89,7 @@ def aws_errors(
     try:
         yield
     except (BotoCoreError, ClientError, HTTPError) as error:
-        raise _ours(error, _Call(doing, service, resource, owner)) from error
+        raise _ours(error, _Call(doing, service, resource, owner, rights)) from error
 
 
 def _ours(error: Exception, call: _Call) -> LambdaBuildError:
@@ -140,7 +142,7 @@ def _denied(error: Exception, call: _Call) -> ExternalError:
         sentence += f" on {resource}"
     if call.owner:
         sentence += f", or the bucket does not belong to account {call.owner}"
-    return ExternalError(sentence, hint=POLICY)
+    return ExternalError(sentence, hint=call.rights)
 
 
 def _told(error: BaseException) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ import click
 from lambdabuild.commands import options
 from lambdabuild.commands.executing import Choice, RemoteLines
 from lambdabuild.configured import ConfiguredLabel
-from lambdabuild.errors import UserError
+from lambdabuild.errors import LambdaBuildError, UserError
 from lambdabuild.evaluation import Evaluation, Question
 from lambdabuild.external.registries import reference_of
 from lambdabuild.keys import KeyTable, tag_of
@@ -59,6 +60,16 @@ class Wanted:
     implied: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What was built, and where it went. planned: whether there was anything to push."""
+
+    report: BuildReport
+    pushed: tuple[PushResult, ...]
+    images: tuple[Mapping[str, str], ...]
+    planned: bool
+
+
 def read_wanted(
     workspace: Workspace,
     directory: str,
@@ -100,6 +111,48 @@ def build_and_deliver(
     """
     started = time.monotonic()
     evaluation = session.evaluate(question)
+    made = carry(
+        ui,
+        session,
+        evaluation,
+        wanted,
+        jobs=jobs,
+        keep_going=keep_going,
+        keep_failed=keep_failed,
+        choice=choice,
+    )
+    report, pushed = made.report, made.pushed
+    _keep_lineage(ui, session, evaluation, made)
+    asked = replace(report, targets=tuple(each for each in report.targets if each.id in evaluation.roots))
+    if report.errors and not keep_going:
+        ui.report(asked, time.monotonic() - started)
+        return report.errors[0].exit_code
+    if ui.as_json or not quiet or report.errors:
+        pushes = [result.to_json() for result in pushed]
+        ui.report(asked, time.monotonic() - started, {"images": made.images, "pushes": pushes})
+    if not ui.as_json:
+        for line in (*_lines_here(made.images), *push_lines(pushed)):
+            ui.result(line)
+    errors = {(error.message, error.at): error for each in pushed if (error := each.error)}
+    for error in errors.values():
+        ui.note(render_error(error))
+    if pushed or (made.planned and not wanted.implied):
+        ui.note(f"{push_counts(pushed)} in {time.monotonic() - started:.2f} s")
+    return next((error.exit_code for error in (*report.errors, *errors.values())), 0)
+
+
+def carry(
+    ui: Ui,
+    session: Session,
+    evaluation: Evaluation,
+    wanted: Wanted,
+    *,
+    jobs: int,
+    keep_going: bool,
+    keep_failed: bool = False,
+    choice: Choice,
+) -> Carried:
+    """Builds, and delivers what was built unless that failed; writes nothing but progress."""
     plan = _plan(session, evaluation, wanted)
     here = _here(evaluation, wanted)
     pushed: list[PushResult] = []
@@ -113,26 +166,35 @@ def build_and_deliver(
             on_event=on_event,
             remote=_remote(ui, session, plan, wanted, choice, jobs, pushed) if choice.remote else None,
         )
-    asked = replace(report, targets=tuple(each for each in report.targets if each.id in evaluation.roots))
-    if report.errors and not keep_going:
-        ui.report(asked, time.monotonic() - started)
-        return report.errors[0].exit_code
-    images = tuple(_deliver_here(session, report, here, wanted)) if here else ()
-    if plan and not wanted.implied:
-        rest = plan.without(lambda item: choice.remote and item.shareable)
-        pushed += _push(session, rest, report, jobs=jobs, keep_going=keep_going)
-    if ui.as_json or not quiet or report.errors:
-        pushes = [result.to_json() for result in pushed]
-        ui.report(asked, time.monotonic() - started, {"images": images, "pushes": pushes})
-    if not ui.as_json:
-        for line in (*_lines_here(images), *_push_lines(pushed)):
-            ui.result(line)
-    errors = {(error.message, error.at): error for each in pushed if (error := each.error)}
-    for error in errors.values():
-        ui.note(render_error(error))
-    if pushed or (plan and not wanted.implied):
-        ui.note(f"{_counts(pushed)} in {time.monotonic() - started:.2f} s")
-    return next((error.exit_code for error in (*report.errors, *errors.values())), 0)
+    images: tuple[Mapping[str, str], ...] = ()
+    if not report.errors or keep_going:
+        images = tuple(_deliver_here(session, report, here, wanted)) if here else ()
+        if plan and not wanted.implied:
+            rest = plan.without(lambda item: choice.remote and item.shareable)
+            pushed += _push(session, rest, report, jobs=jobs, keep_going=keep_going)
+    return Carried(report, tuple(pushed), images, plan is not None)
+
+
+def _keep_lineage(ui: Ui, session: Session, evaluation: Evaluation, made: Carried) -> None:
+    """Records what newly pushed images were made of; a push is good without."""
+    hashes = {target.id: target.hash for target in made.report.targets}
+    new = [each for each in made.pushed if each.status == PUSHED and each.id in evaluation.roots]
+    if not new:
+        return
+    from lambdabuild.commands.functions import keep_lineage  # knows functions, which a push has none of
+    from lambdabuild.deploying.offers import Offer
+    from lambdabuild.deploying.revision import revision_of
+
+    offers = [
+        Offer(each.id, hash_, replace(each.reference, digest=None), each.delivered.digest)
+        for each in new
+        if each.delivered and (hash_ := hashes.get(each.id))
+    ]
+    try:
+        revision = revision_of(session.workspace.root, os.environ)
+        keep_lineage(session, evaluation, session.keys(evaluation, keep_going=True), offers, revision)
+    except LambdaBuildError as error:
+        ui.note(f"what the images were made of is not recorded: {error.message}")
 
 
 def _plan(session: Session, evaluation: Evaluation, wanted: Wanted) -> PushPlan | None:
@@ -241,7 +303,7 @@ def origins_of(session: Session) -> dict[str, tuple[Reference, ...]]:
     return found
 
 
-def _push_lines(results: Sequence[PushResult]) -> Iterator[str]:
+def push_lines(results: Sequence[PushResult]) -> Iterator[str]:
     """Yields a line for each image and registry, and below it where the image is."""
     width = max((len(result.id.label.short) for result in results), default=0)
     for result in results:
@@ -256,7 +318,7 @@ def _push_lines(results: Sequence[PushResult]) -> Iterator[str]:
         yield f"         {replace(result.reference, digest=None)}"
 
 
-def _counts(results: Sequence[PushResult]) -> str:
+def push_counts(results: Sequence[PushResult]) -> str:
     statuses = [result.status for result in results]
     counts = [f"{statuses.count(each)} {each}" for each in _COLOURS if each in statuses]
     sent = sum(result.delivered.sent for result in results if result.delivered)

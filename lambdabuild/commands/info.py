@@ -9,7 +9,7 @@ import click
 
 from lambdabuild import __version__
 from lambdabuild.commands import options
-from lambdabuild.settings import SECRET_SETTINGS, SETTINGS, Value
+from lambdabuild.settings import DEFINE, SECRET_SETTINGS, SETTINGS, Value
 from lambdabuild.ui import Ui, table
 from lambdabuild.workspace import host_machine_platform
 
@@ -35,6 +35,8 @@ def command(ui: Ui, directory: str, configs: tuple[str, ...], as_json: bool) -> 
         for key in SECRET_SETTINGS:
             if value := getattr(secret, key):
                 settings[f"secrets.{secret.id}.{key}"] = value, str(secret.at)
+    for name, text in workspace.define.items():
+        settings[f"{DEFINE}.{name}"] = text, workspace.origins[f"{DEFINE}.{name}"]
     if as_json:
         values = {
             name: {"value": _without_secrets(value), "origin": origin}

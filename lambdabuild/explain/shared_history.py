@@ -19,10 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel
-from lambdabuild.digest import Canonical, key_of
 from lambdabuild.errors import LambdaBuildError, Location
 from lambdabuild.explain.history import LIMIT, LocalHistory, name_of
-from lambdabuild.explain.state import Hashed, TargetState, read_state, state_of, to_json
+from lambdabuild.explain.state import TargetState, is_sound, read_state, state_of, to_json
 from lambdabuild.keys import KeyTable
 from lambdabuild.store.inflating import RAW, inflated
 from lambdabuild.store.s3.bucket import Bucket, Stored
@@ -167,12 +166,4 @@ def _states(stored: Stored | None, label: str, platform: str) -> Sequence[Target
 
 def _counts(state: TargetState, label: str, platform: str) -> bool:
     """Tells whether `state` is one of that target, with documents that its keys are the hashes of."""
-    if (state.label, state.platform) != (label, platform):
-        return False
-    return all(_is_sound("deep", each) for each in state.actions) and _is_sound("target", state.target)
-
-
-def _is_sound(kind: str, each: Hashed) -> bool:
-    inputs: Canonical = [[path, dict(reference)] for path, reference in each.inputs.items()]
-    document = {**each.fields, "inputs": inputs} if kind == "deep" else inputs
-    return each.key == key_of(kind, document)
+    return (state.label, state.platform) == (label, platform) and is_sound(state)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from lambdabuild.action import Action, ActionOutput, Input
 from lambdabuild.configured import ConfiguredTarget
-from lambdabuild.digest import Key
+from lambdabuild.digest import Canonical, Key, key_of
 from lambdabuild.keys import KeyTable
 
 TARGET = -1
@@ -183,6 +183,17 @@ def read_state(document: Any) -> TargetState:
         return TargetState(label, platform, str(document.get("kind", "")), target, actions)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a target's state: {error}") from None
+
+
+def is_sound(state: TargetState) -> bool:
+    """Tells whether the keys in a state, which may come from anybody, are the hashes of its documents."""
+    return all(_is_sound("deep", each) for each in state.actions) and _is_sound("target", state.target)
+
+
+def _is_sound(kind: str, each: Hashed) -> bool:
+    inputs: Canonical = [[path, dict(reference)] for path, reference in each.inputs.items()]
+    document = {**each.fields, "inputs": inputs} if kind == "deep" else inputs
+    return each.key == key_of(kind, document)
 
 
 def is_key(text: object) -> bool:

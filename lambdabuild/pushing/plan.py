@@ -170,16 +170,21 @@ def asked_items(evaluation: Evaluation, tags: Sequence[str], template: str) -> d
 def _item(graph: ConfiguredGraph, id_: ConfiguredLabel, template: str, *, asked: bool = True) -> Item:
     target = graph.targets[id_]
     assert target.image is not None
-    given = target.repository
     return Item(
         id_,
-        checked_repository(given, target.at) if given else repository_of(id_.label, template),
+        repository_for(target, template),
         base=_base(graph, target),
         asked=asked,
         for_lambda=target.kind == LAMBDA_IMAGE,
         handlers=target.handlers,
         shareable=graph.action(target.image.manifest.action).shareable,
     )
+
+
+def repository_for(target: ConfiguredTarget, template: str) -> str:
+    """Returns where an image goes below a prefix; raises UserError for a name that cannot be one."""
+    given = target.repository
+    return checked_repository(given, target.at) if given else repository_of(target.label, template)
 
 
 def _base(graph: ConfiguredGraph, target: ConfiguredTarget) -> ConfiguredLabel | None:

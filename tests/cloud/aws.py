@@ -1,14 +1,15 @@
 """AWS on this machine: moto, a CodeBuild that builds, and proxies that fail on demand.
 
 Clients are known by their access keys: every process that gets `environment("alice")` is alice. The
-builds are the client "worker". S3, CodeBuild, Logs, STS and CloudFormation are reached through proxies
-of their own, the rest of AWS directly.
+builds are the client "worker". S3, CodeBuild, Lambda, Logs, STS and CloudFormation are reached through
+proxies of their own, the rest of AWS directly.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
+import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from . import moto_server
 from .cloudformation import register
 from .codebuild import Account, CodeBuild, Subprocess
 from .dialects import Dialect
+from .functions import Functions
 from .guards import Denial, Guards
 from .proxy import Proxy
 
@@ -56,8 +58,8 @@ class Place:
 class Cloud:
     """Runs from entry to exit. One a process: it shares moto's server with the tests of this process.
 
-    s3, codebuild_gate, logs, sts, cloudformation: the proxies.
-    codebuild: the service behind codebuild_gate, for its controls.
+    s3, codebuild_gate, lambda_gate, logs, sts, cloudformation: the proxies.
+    codebuild, functions: the services behind codebuild_gate and lambda_gate, for their controls.
     guards: what all proxies refuse.
     build_variables: more environment variables for every build; "" takes one away.
     """
@@ -72,12 +74,15 @@ class Cloud:
             Account(ACCOUNT, REGION), Subprocess(), cache(moto_server.client), self._build_environment
         )
         self.proxies["codebuild"] = Proxy("codebuild", "json", self.codebuild.host, self.guards)
+        self._stack = ExitStack()
+        layers = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="lambdabuild-functions-"))
+        self.functions = Functions(ACCOUNT, REGION, Path(layers), upstream)
+        self.proxies["lambda"] = Proxy("lambda", "json", self.functions.host, self.guards)
         self.build_variables: dict[str, str] = {}
         self._registries: list[Proxy] = []
         # Making one takes longer than most tests: botocore reads its models each time.
         self._clients: dict[tuple[str, str, int], Any] = {}
         self._numbers = itertools.count(1)
-        self._stack = ExitStack()
 
     @property
     def s3(self) -> Proxy:
@@ -86,6 +91,10 @@ class Cloud:
     @property
     def codebuild_gate(self) -> Proxy:
         return self.proxies["codebuild"]
+
+    @property
+    def lambda_gate(self) -> Proxy:
+        return self.proxies["lambda"]
 
     @property
     def logs(self) -> Proxy:
@@ -101,6 +110,7 @@ class Cloud:
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self.codebuild)
+        self._stack.enter_context(self.functions)
         for proxy in self.proxies.values():
             self._stack.enter_context(proxy)
         register(self.codebuild, moto_server.client("s3"))
@@ -197,6 +207,7 @@ class Cloud:
     def reset(self) -> None:
         """Ends what runs, and forgets rules, records, denials. Buckets and projects stay: take new ones."""
         self.codebuild.reset()
+        self.functions.reset()
         self.guards.reset()
         self.build_variables.clear()
         for proxy in (*self.proxies.values(), *self._registries):

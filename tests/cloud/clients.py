@@ -58,9 +58,19 @@ def start(
     cache: str = "",
     before: Callable[[], object] | None = None,
 ) -> Client:
-    """Starts a build of everything, answering JSON. Once it is there, a signal may be sent.
+    """Starts a build of everything, answering JSON; arguments: more than that. The rest: see `begin`."""
+    return begin(team, "build", "//...", "--json", *arguments, client=client, cache=cache, before=before)
 
-    arguments: more than that.
+
+def begin(
+    team: Team,
+    *arguments: str,
+    client: str = "alice",
+    cache: str = "",
+    before: Callable[[], object] | None = None,
+) -> Client:
+    """Starts the command line. Once it is there, a signal may be sent.
+
     client:    whose access key it signs with.
     cache:     the name of its cache; that of `client` if it is not said.
     before:    is called in the new process first; a function of a module.
@@ -71,7 +81,7 @@ def start(
     made = Client(
         _forked.Process(
             target=_main,
-            args=(("build", "//...", "--json", *arguments), team.root, environ, directory, before),
+            args=(arguments, team.root, environ, directory, before),
         ),
         directory / "out",
         directory / "err",

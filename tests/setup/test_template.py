@@ -30,6 +30,8 @@ CLIENT_RIGHTS = {
     "cas/0": {READS, WRITES},
     "index/0": {READS, WRITES, DELETES},
     "history/0": {READS, WRITES},
+    "lineage/0/1": {READS, WRITES},
+    "deploys/0/1/begun": {READS},
     "orders/0": {READS, WRITES},
     "leases.json": {READS, WRITES},
     **{key: {READS} for key in ("results/0", "keys/0", "outcomes/0/1", "worker/0.zip", "store.json")},
@@ -38,7 +40,7 @@ WORKER_RIGHTS = {
     **{key: {READS, WRITES, DELETES} for key in ("cas/0", "index/0", "results/0", "keys/0")},
     **{key: {READS} for key in ("orders/0", "worker/0.zip", "store.json")},
     "outcomes/0/1": {WRITES},
-    **{key: set[str]() for key in ("history/0", "leases.json")},
+    **{key: set[str]() for key in ("history/0", "lineage/0/1", "deploys/0/1/begun", "leases.json")},
 }
 # Override of StartBuild -> the condition key that tells of it.
 DANGEROUS = (

@@ -1,0 +1,276 @@
+"""lambdabuild deploy"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from lambdabuild.commands import deliveries, executing, functions, options
+from lambdabuild.commands.deploy_lines import counts, outcome_lines, plan_json, plan_lines
+from lambdabuild.configured import ConfiguredLabel
+from lambdabuild.deploying import lineage
+from lambdabuild.deploying.connecting import Connection, connect
+from lambdabuild.deploying.names import check_alias
+from lambdabuild.deploying.offers import Offer, choose_destination, found_digest
+from lambdabuild.deploying.plan import Change, Releases, plan_changes
+from lambdabuild.deploying.recorded import Author, Done, deploy
+from lambdabuild.deploying.records import ROLLBACK
+from lambdabuild.deploying.revision import Revision, revision_of
+from lambdabuild.deploying.rollback import choose, ended_by, plan_rollback, resume
+from lambdabuild.deploying.sets import DEPLOYED
+from lambdabuild.deploying.steps import Patience, Steps
+from lambdabuild.errors import UserError
+from lambdabuild.keys import KeyTable, tag_of
+from lambdabuild.oci.digest import OciDigest
+from lambdabuild.pushing.names import Destination
+from lambdabuild.pushing.plan import plan_push, read_wishes, repository_for
+from lambdabuild.session import Session
+from lambdabuild.ui import Ui, render_error
+
+_LATEST = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class _Deployer:
+    """What all ways to deploy need."""
+
+    ui: Ui
+    where: options.Place
+    session: Session
+    connection: Connection
+    steps: Steps
+    keep_going: bool
+
+
+@click.command(cls=options.PatternCommand, short_help="Bring functions to their images.")
+@options.patterns
+@click.option("--plan", "only_plan", is_flag=True, help="Say what would change, and change nothing.")
+@click.option(
+    "--rollback",
+    metavar="[ID]",
+    is_flag=False,
+    flag_value=_LATEST,
+    help="Put back what a deploy has changed; the last one if no ID is given.",
+)
+@functions.define
+@click.option(
+    "--publish", is_flag=True, help="Publish a version of each function.  [default: [deploy] publish]"
+)
+@click.option(
+    "--alias", metavar="NAME", help="Point this alias at what is published.  [default: [deploy] alias]"
+)
+@click.option(
+    "--to",
+    metavar="HOST/PREFIX",
+    multiple=True,
+    help="Push there; may be given again.  [default: [registry] push]",
+)
+@click.option("-k", "--keep-going", is_flag=True, help="Leave what succeeded after a failure.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=1, max=3600),
+    metavar="SECONDS",
+    default=300.0,
+    help="Wait so long for each update.  [default: 300]",
+)
+@options.jobs
+@executing.executor
+@options.common
+@click.pass_obj
+def command(
+    ui: Ui,
+    patterns: tuple[str, ...],
+    platforms: tuple[str, ...],
+    only_plan: bool,
+    rollback: str | None,
+    defines: tuple[str, ...],
+    publish: bool,
+    alias: str | None,
+    to: tuple[str, ...],
+    keep_going: bool,
+    wait: float,
+    jobs: int,
+    executor: str | None,
+    directory: str,
+    configs: tuple[str, ...],
+    as_json: bool,
+) -> int:
+    """Build and push images, and bring the functions that they serve to them.
+
+    A function that runs its image already is left alone. If one fails, the
+    others are put back.
+    """
+    where = options.place(directory, configs)
+    session = options.session(where, ui)
+    workspace = where.workspace
+    if rollback is not None:
+        if patterns:
+            raise UserError(
+                "a rollback puts back all that a deploy has changed, and takes no targets",
+                hint=f"lambdabuild deploy --rollback {'' if rollback == _LATEST else rollback}".rstrip(),
+            )
+        return _roll_back(_deployer(ui, where, session, wait, keep_going), rollback, to, only_plan)
+    found = functions.read_functions(where, session, patterns, platforms, defines)
+    wishes = read_wishes(workspace, to, ())
+    releases = Releases(
+        publish or bool(workspace.number("deploy.publish")),
+        check_alias(alias or workspace.text("deploy.alias")),
+    )
+    deployer = _deployer(ui, where, session, wait, keep_going)
+    destination = choose_destination(wishes.destinations, deployer.connection.region)
+    keys = session.keys(found.evaluation)
+    if only_plan:
+        plan_push(found.evaluation, wishes, deliveries.origins_of(session))  # for what it refuses
+        offers = _predicted(session, found, keys, destination, wishes.template)
+    else:
+        wanted = deliveries.read_wanted(workspace, directory, to=to)
+        choice = executing.read_choice(workspace, executor)
+        made = deliveries.carry(
+            ui, session, found.evaluation, wanted, jobs=jobs, keep_going=False, choice=choice
+        )
+        errors = (*made.report.errors, *(each.error for each in made.pushed if each.error))
+        if errors:
+            raise errors[0]
+        offers = _made(session, found, made, destination, wishes.template)
+    changes = plan_changes(found.wanted, offers, deployer.steps, releases)
+    if only_plan:
+        return _tell_plan(deployer, changes)
+    revision = revision_of(workspace.root, os.environ)
+    functions.keep_lineage(session, found.evaluation, keys, offers.values(), revision)
+    return _deploy(deployer, changes, revision)
+
+
+def _deployer(ui: Ui, where: options.Place, session: Session, wait: float, keep_going: bool) -> _Deployer:
+    connection = connect(where.workspace)
+    return _Deployer(ui, where, session, connection, Steps(connection.service, Patience(wait)), keep_going)
+
+
+def _predicted(
+    session: Session,
+    found: functions.Functions,
+    keys: KeyTable,
+    destination: Destination,
+    template: str,
+) -> dict[ConfiguredLabel, Offer]:
+    """Returns the images by their hashes: those that are in the registry already have digests."""
+    offers = {}
+    for id_ in found.evaluation.roots:
+        hash_ = keys.hashes[id_]
+        repository = repository_for(found.evaluation.graph.targets[id_], template)
+        reference = destination.reference(repository, tag_of(hash_))
+        offers[id_] = Offer(id_, hash_, reference, found_digest(lambda: session.client, reference))
+    return offers
+
+
+def _made(
+    session: Session,
+    found: functions.Functions,
+    made: deliveries.Carried,
+    destination: Destination,
+    template: str,
+) -> dict[ConfiguredLabel, Offer]:
+    """Returns the images as they were pushed."""
+    pushed = {(each.id, each.reference.name): each.delivered.digest for each in made.pushed if each.delivered}
+    offers = {}
+    for target in made.report.targets:
+        if target.id not in found.evaluation.roots or target.hash is None:
+            continue
+        repository = repository_for(found.evaluation.graph.targets[target.id], template)
+        reference = destination.reference(repository, tag_of(target.hash))
+        digest: OciDigest | None = pushed.get((target.id, reference.name))
+        digest = digest or found_digest(lambda: session.client, reference)
+        offers[target.id] = Offer(target.id, target.hash, reference, digest)
+    return offers
+
+
+def _deploy(deployer: _Deployer, changes: Sequence[Change], revision: Revision) -> int:
+    records = functions.records_of(deployer.session, deployer.connection)
+    changes, resumes = resume(changes, records.unfinished())
+    if resumes:
+        deployer.ui.note(f"going on with {', '.join(resumes)}, which was cut off")
+    return _carry_out(deployer, changes, revision, resumes=resumes)
+
+
+def _roll_back(deployer: _Deployer, chosen: str, to: Sequence[str], only_plan: bool) -> int:
+    records = functions.records_of(deployer.session, deployer.connection)
+    record = choose(records.latest()) if chosen == _LATEST else records.find(chosen)
+    wishes = read_wishes(deployer.where.workspace, to, ())
+    changes = plan_rollback(record, deployer.steps, {each.host for each in wishes.destinations})
+    if only_plan:
+        return _tell_plan(deployer, changes)
+    revision = Revision(record.commit, record.dirty)
+    resumes = ended_by(record, records.unfinished())
+    return _carry_out(deployer, changes, revision, kind=ROLLBACK, undoes=record.id, resumes=resumes)
+
+
+def _carry_out(deployer: _Deployer, changes: Sequence[Change], revision: Revision, **more: Any) -> int:
+    """Does the changes, and writes what became of them."""
+    started = time.monotonic()
+    ui = deployer.ui
+    begun: list[str] = []
+    author = Author(deployer.connection.who, revision, lambda: datetime.now(UTC))
+    records = functions.records_of(deployer.session, deployer.connection)
+    try:
+        done = deploy(
+            changes,
+            deployer.steps,
+            records,
+            author,
+            keep_going=deployer.keep_going,
+            begun=begun.append,
+            **more,
+        )
+    except KeyboardInterrupt:
+        if begun:
+            ui.note(f"interrupted; {_after_interrupt(begun[0], str(more.get('undoes', '')))}")
+        raise
+    seconds = time.monotonic() - started
+    if ui.as_json:
+        shown = [outcome.to_json() for outcome in done.outcomes]
+        ui.document({"id": done.id or None, "functions": shown, "seconds": round(seconds, 3)})
+    else:
+        for line in outcome_lines(done.outcomes):
+            ui.result(line)
+    return _conclude(ui, done, seconds, undoable="kind" not in more)
+
+
+def _after_interrupt(id_: str, undone: str) -> str:
+    """Returns what can be done about functions that are in between."""
+    if undone:
+        return f"lambdabuild deploy --rollback {undone} goes on"
+    return f"the same command goes on, lambdabuild deploy --rollback {id_} puts back"
+
+
+def _conclude(ui: Ui, done: Done, seconds: float, *, undoable: bool) -> int:
+    """Writes errors and counts; returns the exit code."""
+    errors = {(each.error.message, each.error.at): each.error for each in done.outcomes if each.error}
+    for error in errors.values():
+        ui.note(render_error(error))
+    ui.note(f"{counts(done.outcomes)} in {seconds:.2f} s")
+    if undoable and any(outcome.status == DEPLOYED for outcome in done.outcomes):
+        ui.note(f"lambdabuild deploy --rollback {done.id} puts them back")
+    return next((error.exit_code for error in errors.values()), 0)
+
+
+def _tell_plan(deployer: _Deployer, changes: Sequence[Change]) -> int:
+    """Writes what would change."""
+    ui = deployer.ui
+    documents = functions.documents_of(deployer.session)
+    revisions = {}
+    for digest in {change.before.digest for change in changes if change.reason}:
+        known = lineage.find(documents, digest)
+        revisions[digest] = known[0].revision if known else Revision()
+    if ui.as_json:
+        ui.document({"functions": plan_json(changes, revisions)})
+    else:
+        for line in plan_lines(changes, revisions):
+            ui.result(line)
+    count = sum(change.needed for change in changes)
+    ui.note(f"{count} of {len(changes)} functions would change; nothing has been changed")
+    return 0

@@ -10,8 +10,8 @@ import click
 
 # In the order in which help lists them.
 _COMMANDS = (
-    *("build", "run", "push", "deploy", "status", "check", "hash", "why", "query", "aquery", "affected"),
-    *("packages", "init", "lock", "bootstrap", "doctor", "info", "clean", "completion"),
+    *("build", "run", "push", "outputs", "deploy", "status", "check", "hash", "why", "query", "aquery"),
+    *("affected", "packages", "init", "lock", "bootstrap", "doctor", "info", "clean", "completion"),
 )
 
 

@@ -1,0 +1,85 @@
+"""A ConfiguredGraph -> the images of a map, from hashes alone: no digest, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from lambdabuild.artefacts.artefact import Artefact
+from lambdabuild.artefacts.names import names_of
+from lambdabuild.configured import ConfiguredLabel, ConfiguredTarget
+from lambdabuild.digest import Key
+from lambdabuild.errors import UserError
+from lambdabuild.evaluation import Evaluation
+from lambdabuild.keys import tag_of
+from lambdabuild.label import Label, TargetPattern
+from lambdabuild.pushing.names import Destination
+from lambdabuild.pushing.plan import LAMBDA_IMAGE, PushPlan, Wishes
+
+
+@dataclass(frozen=True, slots=True)
+class MapPlan:
+    """The images that a map is asked for: their names in it, and the functions that each serves."""
+
+    names: Mapping[ConfiguredLabel, str]
+    functions: Mapping[ConfiguredLabel, Mapping[str, str]]
+
+    def artefacts(
+        self, push: PushPlan, hashes: Mapping[ConfiguredLabel, Key], destination: Destination
+    ) -> tuple[Artefact, ...]:
+        """Returns what is known of the images before they are built."""
+        return tuple(
+            Artefact(
+                name,
+                id_,
+                hashes[id_],
+                destination.reference(push.items[id_].repository, tag_of(hashes[id_])),
+                functions=self.functions[id_],
+            )
+            for id_, name in self.names.items()
+        )
+
+
+def choose_images(evaluation: Evaluation, patterns: Sequence[TargetPattern]) -> Evaluation:
+    """Returns the answer with the images that belong into a map; raises UserError if there is none.
+
+    Those are the targets of lambda_image, and what else is an image and named by its own label:
+    of `//...`, bases would only be in the way of functions.
+    """
+    named = {pattern.label for pattern in patterns if not pattern.negative and not pattern.wildcard}
+    targets = (evaluation.graph.targets[root] for root in evaluation.roots)
+    roots = tuple(target.id for target in targets if _belongs(target, named))
+    if not roots:
+        raise UserError(
+            "none of the targets is a lambda_image",
+            hint="name one, or another image by its own label",
+        )
+    return replace(evaluation, roots=roots)
+
+
+def _belongs(target: ConfiguredTarget, named: set[Label]) -> bool:
+    return target.image is not None and (target.kind == LAMBDA_IMAGE or target.label in named)
+
+
+def plan_map(evaluation: Evaluation) -> MapPlan:
+    """Returns the plan for the images among the roots; raises UserError for two of one name."""
+    targets = evaluation.graph.targets
+    functions = {root: functions_of(targets[root]) for root in evaluation.roots}
+    return MapPlan(names_of(evaluation.roots), functions)
+
+
+def functions_of(target: ConfiguredTarget) -> dict[str, str]:
+    """Returns the functions that an image serves, name -> handler, as its target says them."""
+    return {spec.name: spec.handler for spec in target.functions}
+
+
+def only_destination(wishes: Wishes) -> Destination:
+    """Returns the one registry that a map is of; raises UserError if there are several."""
+    first, *others = wishes.destinations
+    if others:
+        raise UserError(
+            f"a map is of one registry, and here are {len(wishes.destinations)}: "
+            + ", ".join(map(str, wishes.destinations)),
+            hint=f"say which: --to {first}",
+        )
+    return first

@@ -16,6 +16,7 @@ PACKAGES = {
     "fish": "fish",
     "htpasswd": "apache2-utils",
     "openssl": "openssl",
+    "npm": "npm",
     "skopeo": "skopeo",
     "umoci": "umoci",
     "zsh": "zsh",

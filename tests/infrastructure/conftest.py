@@ -1,0 +1,53 @@
+"""The receipts example, whose images infrastructure code asks for."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.project import Project
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+TO = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop"
+
+
+class Receipts:
+    """The image of the example that serves a function, on a base that may leave this machine."""
+
+    def __init__(self, directory: Path) -> None:
+        workspace = '[workspace]\nname = "receipts"\nplatforms = ["linux/arm64"]\n'
+        self.project = Project(
+            directory / "w", directory / "cache" / "lambdabuild", {"WORKSPACE.toml": workspace}
+        )
+        here = "infra/list_receipts"
+        shutil.copytree(EXAMPLES / "receipts" / here, self.project.root / here)
+        self.project.write(
+            {
+                "bases/BUILD": 'base_image(name = "dynamo", base = "scratch", srcs = {"x": "/x"})\n',
+                "bases/x": "",
+            }
+        )
+
+    def write(self, format_: str, target: Path) -> None:
+        """Writes the map, as people do."""
+        ran = self.project.run(
+            *("outputs", "//...", "--predict", "--to", TO, "--format", format_, "--output", str(target))
+        )
+        assert ran.code == 0, ran.err
+
+    def edit(self) -> None:
+        handler = self.project.root / "infra/list_receipts/handler.py"
+        handler.write_text(handler.read_text() + "\nEDITED = True\n")
+
+    @property
+    def uri(self) -> str:
+        """What a map says of the image now."""
+        hash_ = self.project.hashes("//infra/list_receipts:image")["//infra/list_receipts:image"]
+        return f"{TO}/infra/list_receipts/image:b3-{hash_[:32]}"
+
+
+@pytest.fixture
+def receipts(tmp_path: Path) -> Receipts:
+    return Receipts(tmp_path)

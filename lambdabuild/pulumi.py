@@ -28,7 +28,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from lambdabuild.errors import UserError
-from lambdabuild.label import parse_label
+from lambdabuild.label import parse_label, parse_pattern
 
 try:
     import pulumi
@@ -128,7 +128,10 @@ def _outputs(arguments: Sequence[str]) -> tuple[dict[str, dict[str, Any]], str]:
 def _checked(label: str) -> str:
     """Returns the label in full; raises pulumi.RunError if it is none, or a pattern."""
     try:
-        return str(parse_label(label))
+        parsed = parse_label(label)
+        if parse_pattern(str(parsed)).wildcard:
+            raise UserError(f"{label!r} names all targets of a package", hint="name one image")
+        return str(parsed)
     except UserError as error:
         hint = f"\n  hint: {error.hint}" if error.hint else ""
         raise pulumi.RunError(f"error: {error.message}{hint}") from None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.oci.registry import real
+from tests.oci.registry.real import RealRegistry
 from tests.project import Project
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -30,10 +33,11 @@ class Receipts:
             }
         )
 
-    def write(self, format_: str, target: Path) -> None:
-        """Writes the map, as people do."""
+    def write(self, format_: str, target: Path, *flags: str, to: str = TO) -> None:
+        """Writes the map, as people do; a prediction without other `flags`."""
         ran = self.project.run(
-            *("outputs", "//...", "--predict", "--to", TO, "--format", format_, "--output", str(target))
+            *("outputs", "//...", *(flags or ("--predict",))),
+            *("--to", to, "--format", format_, "--output", str(target)),
         )
         assert ran.code == 0, ran.err
 
@@ -46,6 +50,12 @@ class Receipts:
         """What a map says of the image now."""
         hash_ = self.project.hashes("//infra/list_receipts:image")["//infra/list_receipts:image"]
         return f"{TO}/infra/list_receipts/image:b3-{hash_[:32]}"
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
+    with real.running(tmp_path_factory.mktemp("registry")) as running:
+        yield running
 
 
 @pytest.fixture

@@ -27,8 +27,8 @@ class Recording(mocks.Mocks):
         self.asked[args.typ] = dict(args.inputs)
         return f"{args.name}-id", {**args.inputs, "arn": f"arn:aws:iam::123456789012:role/{args.name}"}
 
-    def call(self, args: mocks.MockCallArgs) -> dict[Any, Any]:
-        return {}
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        return {}, None
 
 
 async def run(program: str, recording: Recording, *, preview: bool) -> dict[str, Any]:

@@ -7,14 +7,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.infrastructure.conftest import EXAMPLES, Receipts
-from tests.oci.registry import real
 from tests.oci.registry.asking import new_name, repository
 from tests.oci.registry.real import RealRegistry
 from tests.require import unavailable
@@ -37,12 +35,6 @@ image = Image(
 for name in ("uri", "digest_uri", "digest", "hash", "architecture", "functions"):
     pulumi.export(name, getattr(image, name))
 """
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
-    with real.running(tmp_path_factory.mktemp("registry")) as running:
-        yield running
 
 
 class Stack:
@@ -114,8 +106,12 @@ def test_an_edit_shows_in_the_next_preview(stack: Stack, receipts: Receipts) -> 
     ("changes", "message"),
     [
         ({"label": "//infra/list_receipts:imag"}, "no target //infra/list_receipts:imag"),
-        ({"label": "//..."}, "error: "),
-        ({"label": "--help"}, "error: "),
+        ({"label": "//..."}, "'//...' is not a label"),
+        (
+            {"label": "//infra/list_receipts:all"},
+            "'//infra/list_receipts:all' names all targets of a package",
+        ),
+        ({"label": "--help"}, "'--help' is not an absolute label"),
         ({"registry": "https://x"}, "'https://x' is no registry to push to"),
         ({"workspace": "/nowhere"}, "there is no directory /nowhere"),
     ],

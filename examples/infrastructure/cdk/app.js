@@ -22,7 +22,7 @@ class Functions extends cdk.Stack {
       for (const [name, handler] of Object.entries(image.functions)) {
         new lambda.Function(this, name, {
           functionName: name,
-          code: new ImageCode(image.uri, handler),
+          code: new ImageCode(image.tag_uri, handler),
           handler: lambda.Handler.FROM_IMAGE,
           runtime: lambda.Runtime.FROM_IMAGE,
           architecture: image.architecture === "arm64" ? lambda.Architecture.ARM_64 : lambda.Architecture.X86_64,

@@ -4,6 +4,7 @@ import json
 
 import pulumi
 import pulumi_aws as aws
+
 from lambdabuild.pulumi import Image
 
 config = pulumi.Config()

@@ -18,7 +18,7 @@ resource "aws_lambda_function" "function" {
   function_name = each.key
   role          = var.role_arn
   package_type  = "Image"
-  image_uri     = each.value.uri
+  image_uri     = each.value.image_uri
   architectures = [each.value.architecture]
 
   image_config {

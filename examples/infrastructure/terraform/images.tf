@@ -1,7 +1,7 @@
 # What `lambdabuild outputs --format tfvars` writes. Keys that a type does not name are left out.
 variable "lambda_images" {
   type = map(object({
-    uri          = string
+    tag_uri      = string
     hash         = string
     architecture = string
     functions    = map(string)
@@ -15,7 +15,7 @@ locals {
     for image in values(var.lambda_images) : {
       for name, handler in image.functions : name => {
         handler      = handler
-        uri          = image.uri
+        image_uri    = image.tag_uri
         hash         = image.hash
         architecture = image.architecture
       }
@@ -26,7 +26,7 @@ locals {
 # Shows in a plan which functions get another image, and nothing else.
 resource "terraform_data" "image" {
   for_each = local.functions
-  input    = each.value.uri
+  input    = each.value.image_uri
 }
 
 output "images" {

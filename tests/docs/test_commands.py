@@ -21,7 +21,7 @@ from tests.require import unavailable
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the example's base is made from a Python on Linux")
-@pytest.mark.parametrize("name", ["README.md", "docs/manual.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/manual.md", "docs/infrastructure.md"])
 def test_commands_print_what_the_page_says(name: str, tmp_path: Path) -> None:
     try:
         choose_runner()

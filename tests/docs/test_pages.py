@@ -77,6 +77,23 @@ def test_build_and_bzl_files_in_the_pages_are_those_of_the_example() -> None:
             assert any(_without_comments(text) in file for file in files), text
 
 
+def test_code_of_infrastructure_in_its_page_is_that_of_the_examples() -> None:
+    paths = [
+        path for path in (ROOT / "examples").rglob("*") if path.is_file() and "node_modules" not in path.parts
+    ]
+    files = [
+        path.read_text()
+        for path in paths
+        if path.suffix in (".tf", ".js", ".yaml", ".py") or path.name == "BUILD"
+    ]
+    shown = [
+        f for f in fences((ROOT / "docs/infrastructure.md").read_text()) if f.language not in ("", "console")
+    ]
+    assert {fence.language for fence in shown} == {"python", "terraform", "javascript", "yaml"}
+    for fence in shown:
+        assert any(fence.text.strip() in file for file in files), fence.text
+
+
 def _without_comments(text: str) -> str:
     return re.sub(r" *#.*", "", text).strip()
 

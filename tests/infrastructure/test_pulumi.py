@@ -150,3 +150,17 @@ def test_the_example_gives_its_function_the_image(receipts: Receipts, registry: 
         assert function["architectures"] == ["arm64"]
         assert function["role"].startswith("arn:")
     assert told["outputs"]["digest"] == digest_of(function["imageUri"])
+
+
+def test_a_program_finds_the_map_in_its_configuration(receipts: Receipts, tmp_path: Path) -> None:
+    """As `pulumi config set-all --json` keeps it: the text of an object."""
+    receipts.write("pulumi-config", tmp_path / "config.json")
+    ((key, entry),) = json.loads((tmp_path / "config.json").read_text()).items()
+    assert json.loads(entry["value"]) == entry["objectValue"]
+    assert not entry["secret"]
+    script = (
+        "import pulumi, sys; pulumi.runtime.set_all_config({sys.argv[1]: sys.argv[2]});"
+        "print(pulumi.Config('lambdabuild').require_object('images')['infra_list_receipts_image']['tag_uri'])"
+    )
+    ran = subprocess.run([sys.executable, "-c", script, key, entry["value"]], capture_output=True, text=True)
+    assert ran.stdout.strip() == receipts.uri, ran.stderr

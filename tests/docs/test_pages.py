@@ -81,11 +81,7 @@ def test_code_of_infrastructure_in_its_page_is_that_of_the_examples() -> None:
     paths = [
         path for path in (ROOT / "examples").rglob("*") if path.is_file() and "node_modules" not in path.parts
     ]
-    files = [
-        path.read_text()
-        for path in paths
-        if path.suffix in (".tf", ".js", ".yaml", ".py") or path.name == "BUILD"
-    ]
+    files = [path.read_text() for path in paths if path.suffix in (".tf", ".js", ".yaml", ".py")]
     shown = [
         f for f in fences((ROOT / "docs/infrastructure.md").read_text()) if f.language not in ("", "console")
     ]

@@ -1,8 +1,7 @@
-"""The receipts example, whose images infrastructure code asks for."""
+"""A workspace whose images the examples of infrastructure code ask for."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,22 +15,28 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 TO = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop"
 
 
+FILES = {
+    "WORKSPACE.toml": '[workspace]\nname = "receipts"\nplatforms = ["linux/arm64"]\n',
+    "bases/BUILD": 'base_image(name = "dynamo", base = "scratch", srcs = {"x": "/x"})\n',
+    "bases/x": "",
+    "infra/list_receipts/handler.py": "def lambda_handler(event, context):\n    return []\n",
+    "infra/list_receipts/BUILD": """
+lambda_image(
+    name = "image",
+    base = "//bases:dynamo",
+    srcs = ["handler.py"],
+    handler = "handler.lambda_handler",
+    functions = {"list-receipts": "handler.lambda_handler"},
+)
+""",
+}
+
+
 class Receipts:
-    """The image of the example that serves a function, on a base that may leave this machine."""
+    """Labels and functions as in examples/receipts, on a base that is quick to make and may leave this machine."""
 
     def __init__(self, directory: Path) -> None:
-        workspace = '[workspace]\nname = "receipts"\nplatforms = ["linux/arm64"]\n'
-        self.project = Project(
-            directory / "w", directory / "cache" / "lambdabuild", {"WORKSPACE.toml": workspace}
-        )
-        here = "infra/list_receipts"
-        shutil.copytree(EXAMPLES / "receipts" / here, self.project.root / here)
-        self.project.write(
-            {
-                "bases/BUILD": 'base_image(name = "dynamo", base = "scratch", srcs = {"x": "/x"})\n',
-                "bases/x": "",
-            }
-        )
+        self.project = Project(directory / "w", directory / "cache" / "lambdabuild", FILES)
 
     def write(self, format_: str, target: Path, *flags: str, to: str = TO) -> None:
         """Writes the map, as people do; a prediction without other `flags`."""

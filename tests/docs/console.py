@@ -62,7 +62,7 @@ class Console:
         self._cache = tmp_path / "cache"
         self._archive = tmp_path / "image.tar"
         self._directory = self._root
-        ignored = shutil.ignore_patterns("lambdabuild-out", "__pycache__")
+        ignored = shutil.ignore_patterns("lambdabuild-out", "__pycache__", "node_modules")
         shutil.copytree(ROOT / "examples", self._root / "examples", ignore=ignored)
         for name in ("Makefile", "pyproject.toml"):
             shutil.copy2(ROOT / name, self._root / name)

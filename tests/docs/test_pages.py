@@ -78,10 +78,8 @@ def test_build_and_bzl_files_in_the_pages_are_those_of_the_example() -> None:
 
 
 def test_code_of_infrastructure_in_its_page_is_that_of_the_examples() -> None:
-    paths = [
-        path for path in (ROOT / "examples").rglob("*") if path.is_file() and "node_modules" not in path.parts
-    ]
-    files = [path.read_text() for path in paths if path.suffix in (".tf", ".js", ".yaml", ".py")]
+    paths = (ROOT / "examples/infrastructure").glob("*/*.*")
+    files = [path.read_text() for path in paths if path.is_file()]
     shown = [
         f for f in fences((ROOT / "docs/infrastructure.md").read_text()) if f.language not in ("", "console")
     ]

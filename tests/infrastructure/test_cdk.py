@@ -21,13 +21,14 @@ EXAMPLE = EXAMPLES / "infrastructure" / "cdk"
 @pytest.fixture
 def app(tmp_path: Path) -> Path:
     require("npm")
-    if not (EXAMPLE / "node_modules/.bin/cdk").exists():
+    modules = Path(os.environ.get("LAMBDABUILD_TEST_CDK") or EXAMPLE) / "node_modules"
+    if not (modules / ".bin/cdk").exists():
         unavailable(f"needs CDK: npm install --no-package-lock --prefix {EXAMPLE}")
     directory = tmp_path / "cdk"
     directory.mkdir()
     for name in ("app.js", "cdk.json", "package.json"):
         shutil.copy(EXAMPLE / name, directory)
-    (directory / "node_modules").symlink_to(EXAMPLE / "node_modules")
+    (directory / "node_modules").symlink_to(modules)
     return directory
 
 

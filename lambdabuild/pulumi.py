@@ -70,6 +70,7 @@ class Image(pulumi.ComponentResource):
         to: str | None = None,
         platform: str | None = None,
         config: Sequence[str] = (),
+        define: Mapping[str, str] | None = None,
         executor: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -80,6 +81,7 @@ class Image(pulumi.ComponentResource):
         to:        the registry, "host/prefix"; [registry] push of WORKSPACE.toml if not given.
         platform:  which of the target's, if it has several: "linux/arm64".
         config:    tables [config.NAME] of WORKSPACE.toml to lay over the rest.
+        define:    variables in names of functions, over those of [define].
         executor:  "local" or "codebuild"; [executor] default if not given.
         """
         super().__init__(TYPE, name, {}, opts)
@@ -88,6 +90,7 @@ class Image(pulumi.ComponentResource):
         arguments += [f"--to={to}"] if to else []
         arguments += [f"--platform={platform}"] if platform else []
         arguments += [f"--config={each}" for each in config]
+        arguments += [f"--define={key}={value}" for key, value in (define or {}).items()]
         arguments += ["--predict"] if preview else ["--push"]
         arguments += [f"--executor={executor}"] if executor and not preview else []
         found: pulumi.Output[dict[str, Any]] = pulumi.Output.from_input(self._ask(arguments))

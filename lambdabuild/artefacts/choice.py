@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from lambdabuild.artefacts.artefact import Artefact
 from lambdabuild.artefacts.names import names_of
 from lambdabuild.configured import ConfiguredLabel, ConfiguredTarget
+from lambdabuild.deploying.names import wanted_functions
 from lambdabuild.digest import Key
 from lambdabuild.errors import UserError
 from lambdabuild.evaluation import Evaluation
@@ -61,16 +62,18 @@ def _belongs(target: ConfiguredTarget, named: set[Label]) -> bool:
     return target.image is not None and (target.kind == LAMBDA_IMAGE or target.label in named)
 
 
-def plan_map(evaluation: Evaluation) -> MapPlan:
-    """Returns the plan for the images among the roots; raises UserError for two of one name."""
-    targets = evaluation.graph.targets
-    functions = {root: functions_of(targets[root]) for root in evaluation.roots}
+def plan_map(evaluation: Evaluation, variables: Mapping[str, str]) -> MapPlan:
+    """Returns the plan for the images among the roots.
+
+    Raises UserError for two of one name, and for functions that `deploy` would not take.
+
+    variables: values of those in names of functions.
+    """
+    functions: dict[ConfiguredLabel, dict[str, str]] = {root: {} for root in evaluation.roots}
+    for wanted in wanted_functions(evaluation.graph, evaluation.roots, variables):
+        for id_ in wanted.images.values():
+            functions[id_][wanted.name] = wanted.handler
     return MapPlan(names_of(evaluation.roots), functions)
-
-
-def functions_of(target: ConfiguredTarget) -> dict[str, str]:
-    """Returns the functions that an image serves, name -> handler, as its target says them."""
-    return {spec.name: spec.handler for spec in target.functions}
 
 
 def only_destination(wishes: Wishes) -> Destination:

@@ -122,7 +122,7 @@ def build_and_deliver(
         choice=choice,
     )
     report, pushed = made.report, made.pushed
-    _keep_lineage(ui, session, evaluation, made)
+    record_lineage(ui, session, evaluation, made)
     asked = replace(report, targets=tuple(each for each in report.targets if each.id in evaluation.roots))
     if report.errors and not keep_going:
         ui.report(asked, time.monotonic() - started)
@@ -175,7 +175,7 @@ def carry(
     return Carried(report, tuple(pushed), images, plan is not None)
 
 
-def _keep_lineage(ui: Ui, session: Session, evaluation: Evaluation, made: Carried) -> None:
+def record_lineage(ui: Ui, session: Session, evaluation: Evaluation, made: Carried) -> None:
     """Records what newly pushed images were made of; a push is good without."""
     hashes = {target.id: target.hash for target in made.report.targets}
     new = [each for each in made.pushed if each.status == PUSHED and each.id in evaluation.roots]

@@ -11,8 +11,9 @@ import click
 from lambdabuild.artefacts.artefact import Artefact
 from lambdabuild.artefacts.choice import MapPlan, choose_images, only_destination, plan_map
 from lambdabuild.artefacts.formats import FORMATS, merged, render
-from lambdabuild.commands import deliveries, executing, options
+from lambdabuild.commands import deliveries, executing, functions, options
 from lambdabuild.configured import ConfiguredLabel
+from lambdabuild.deploying.names import parse_define
 from lambdabuild.digest import Key
 from lambdabuild.errors import Location, UserError
 from lambdabuild.evaluation import Evaluation
@@ -42,6 +43,7 @@ _TFVARS_NAME = ".tfvars.json"
     "--predict", is_flag=True, help="From hashes alone: URIs by tag; nothing is built, nobody asked."
 )
 @click.option("--push", "pushes", is_flag=True, help="Build and push first what the registry lacks.")
+@functions.define
 @click.option("--to", metavar="HOST/PREFIX", help="The registry.  [default: [registry] push]")
 @options.jobs
 @executing.executor
@@ -55,6 +57,7 @@ def command(
     output: str | None,
     predict: bool,
     pushes: bool,
+    defines: tuple[str, ...],
     to: str | None,
     jobs: int,
     executor: str | None,
@@ -75,7 +78,7 @@ def command(
     session = options.session(where, ui)
     question = options.question(where, patterns, platforms)
     evaluation = choose_images(session.evaluate(question), question.patterns)
-    names = plan_map(evaluation)
+    names = plan_map(evaluation, {**where.workspace.define, **dict(map(parse_define, defines))})
     push = plan_push(evaluation, wishes, deliveries.origins_of(session))
     hashes: Mapping[ConfiguredLabel, Key]
     digests: Mapping[ConfiguredLabel, OciDigest] = {}
@@ -128,6 +131,7 @@ def _pushed(
     """Builds and pushes; returns hashes, and the digests of what was pushed or found. Raises what failed."""
     wanted = deliveries.read_wanted(session.workspace, directory, to=[str(destination)])
     made = deliveries.carry(ui, session, evaluation, wanted, jobs=jobs, keep_going=False, choice=choice)
+    deliveries.record_lineage(ui, session, evaluation, made)
     errors = [*made.report.errors, *(each.error for each in made.pushed if each.error)]
     if errors:
         raise errors[0]

@@ -193,3 +193,14 @@ def test_a_map_is_of_one_registry(project: Project) -> None:
     assert ran.code == 2
     assert "a map is of one registry, and here are 2: ghcr.io/a, ghcr.io/b" in ran.err
     assert "hint: say which: --to ghcr.io/a" in ran.err
+
+
+def test_names_of_functions_are_those_that_a_deploy_would_take(project: Project) -> None:
+    build = str(FILES["BUILD"]).replace('"first"', '"first-{stage}"')
+    project.write({"BUILD": build})
+    arguments = ("//:one", "--predict", "--to", NOWHERE)
+    (image,) = outputs(project, *arguments, "--define", "stage=prod")["images"].values()
+    assert image["functions"] == {"first-prod": "one.main"}
+    ran = project.run("outputs", *arguments)
+    assert ran.code == 2
+    assert "has the variable 'stage', which has no value" in ran.err

@@ -31,6 +31,7 @@ image = Image(
     workspace=config.require("workspace"),
     to=config.require("registry"),
     platform=config.get("platform"),
+    define={"stage": config.get("stage") or "dev"},
 )
 for name in ("uri", "digest_uri", "digest", "hash", "architecture", "functions"):
     pulumi.export(name, getattr(image, name))
@@ -94,6 +95,14 @@ def test_a_preview_says_the_uri_that_the_update_pushes_and_pushes_nothing(
     assert updated["digest"] == digest_of(updated["uri"])
     assert updated["digest_uri"] == f"{updated['uri'].rpartition(':')[0]}@{updated['digest']}"
     assert updated["functions"] == {"list-receipts": "handler.lambda_handler"}
+
+
+def test_variables_in_names_of_functions_are_the_programs_to_set(stack: Stack, receipts: Receipts) -> None:
+    build = receipts.project.root / "infra/list_receipts/BUILD"
+    build.write_text(build.read_text().replace('"list-receipts"', '"list-receipts-{stage}"'))
+    stack.config["stage"] = "prod"
+    told = stack.told("preview")["outputs"]
+    assert told["functions"] == {"list-receipts-prod": "handler.lambda_handler"}
 
 
 def test_an_edit_shows_in_the_next_preview(stack: Stack, receipts: Receipts) -> None:

@@ -50,7 +50,7 @@ def test_a_parameter_is_read_decrypted() -> None:
 
 
 def test_a_secret_that_is_not_there_says_which() -> None:
-    with pytest.raises(ExternalError, match="cannot read the secret pip .*pip-AbCdEf"):
+    with pytest.raises(ExternalError, match=r"cannot read the secret pip .*pip-AbCdEf"):
         read_secret("pip", parse_secret_place(SECRET), moto_server.client)
 
 

@@ -84,6 +84,33 @@ SETTINGS: Mapping[str, Mapping[str, Setting]] = {
             False, "Whether what is built here goes to the remote store; needs the right to write results."
         ),
     },
+    "guard": {
+        "enabled": Setting(
+            True, "Whether sources are searched for secrets and surprises before they leave this machine."
+        ),
+        "detectors": Setting(
+            (
+                "private-key",
+                "aws-key",
+                "azure-key",
+                "github-token",
+                "gitlab-token",
+                "mailchimp-key",
+                "npm-token",
+                "openai-key",
+                "pypi-token",
+                "sendgrid-key",
+                "slack-token",
+                "square-secret",
+                "stripe-key",
+            ),
+            "The credentials that are searched for; there are basic-auth and jwt as well.",
+        ),
+        "max_file_mb": Setting(100, "The size of a source that is surprising, in MB (1,000,000 bytes)."),
+        "max_layer_mb": Setting(
+            500, "The size of the sources of one layer or context that is surprising, in MB, unpacked."
+        ),
+    },
     "executor": {
         "default": Setting("local", "Where actions run without --executor.", ("local", "codebuild")),
         "engine": Setting(

@@ -163,6 +163,7 @@ def carry(
             keep_going=keep_going,
             keep_failed=keep_failed,
             full=bool(here),
+            leaves=bool(plan and not wanted.implied),
             on_event=on_event,
             remote=_remote(ui, session, plan, wanted, choice, jobs, pushed) if choice.remote else None,
         )

@@ -66,6 +66,10 @@ SETTINGS: Mapping[str, Mapping[str, Setting]] = {
             "{package}/{name}",
             "The repository of an image below the prefix, made of its package and its name.",
         ),
+        "tags": Setting(
+            (),
+            "Tags that move to what is pushed, beside those of hashes, such as stable; --tag instead of them.",
+        ),
         "mirrors": Setting(
             (),
             "Where images of a registry are read instead: host=other-host, or host=other-host/prefix.",

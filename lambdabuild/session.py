@@ -280,6 +280,8 @@ class Session:
         self.history.record(evaluation.graph, keys, known)
         if work or self.workspace.number("store.upload"):
             self._share_history(evaluation.graph, keys, built)
+        if work or built.outcome.ran:
+            self._collect()
         account = work.account().to_json() if work else None
         return BuildReport(reports, evaluation.failures, account, reasons.steps if reasons else None)
 
@@ -296,6 +298,13 @@ class Session:
         if found is None and self.shared is not None and self.workspace.text("store.remote"):
             return self.shared.cache.document(key)
         return found
+
+    def _collect(self) -> None:
+        """Removes now and then what the local store has too much; only builds that add to it come here."""
+        from lambdabuild.store.collecting import GB, collect, is_due
+
+        if is_due(self.cache_dir):
+            collect(self.cache_dir, self.workspace.number("store.max_gb") * GB)
 
     def _reasons(self, graph: ConfiguredGraph, keys: KeyTable) -> StepReasons | None:
         if self._on_reasons is None:

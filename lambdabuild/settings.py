@@ -87,6 +87,11 @@ SETTINGS: Mapping[str, Mapping[str, Setting]] = {
         "upload": Setting(
             False, "Whether what is built here goes to the remote store; needs the right to write results."
         ),
+        "max_gb": Setting(
+            20,
+            "How much of this machine's disk its store may take, in GB (1,000,000,000 bytes), beside what "
+            "was used in the last day and what lambdabuild-out holds; the longest unused goes first.",
+        ),
     },
     "guard": {
         "enabled": Setting(

@@ -143,6 +143,7 @@ def test_nothing_is_removed_while_somebody_looks(store: LocalStore) -> None:
     collecting.start()
     collecting.join(0.5)
     assert collecting.is_alive()
+    assert collect(store.root, 0) is None  # that one is still at it
     assert store.path(digest).exists()
     os.close(descriptor)
     collecting.join(30)

@@ -92,14 +92,16 @@ class Pusher:
             ]
             try:
                 wait(futures)
-                tags = [images.submit(self._move_tags, key) for key in self._to_tag()]
+                tags: list[Future[None]] = [images.submit(self._move_tags, key) for key in self._to_tag()]
                 wait(tags)
             except BaseException:
                 self._stopped.set()
                 self._interrupted.set()
                 raise
-        for future in (*futures, *tags):
+        for future in futures:
             future.result()
+        for moved in tags:
+            moved.result()
         keys = ((id_, destination) for id_ in self._plan.items for destination in self._plan.destinations)
         results = {key: self._results[key].result() for key in keys if key in self._results}
         return tuple(self._unmoved.get(key, result) for key, result in results.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from lambdabuild.errors import UserError
 from lambdabuild.guard.findings import Finding, GuardReport, refusal
 from lambdabuild.guard.kinds import DETECTORS
 from lambdabuild.guard.known import Known
-from lambdabuild.guard.reading import Spot
+from lambdabuild.guard.reading import Spot, spots
 from tests.project import WORKSPACE, Project
 
 from .secrets import AWS_KEY, PRIVATE_KEY, SAMPLES
@@ -179,16 +180,13 @@ def test_detectors_are_chosen_and_unknown_ones_refused(project: Project) -> None
 def test_a_file_is_read_once_and_again_when_it_has_changed(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lambdabuild.guard import findings
-
     read: list[str] = []
 
-    def counted(text: str, detectors: object) -> tuple[Spot, ...]:
+    def counted(text: str, detectors: Iterable[str]) -> tuple[Spot, ...]:
         read.append(text)
-        return original(text, detectors)  # type: ignore[arg-type]
+        return spots(text, detectors)
 
-    original = findings.spots
-    monkeypatch.setattr(findings, "spots", counted)
+    monkeypatch.setattr("lambdabuild.guard.findings.spots", counted)
     project.write({"app/config.py": f"KEY = {AWS_KEY!r}\n"})
     first = guarded(project)
     assert HANDLER in read
@@ -214,21 +212,21 @@ def test_what_is_known_survives_and_a_torn_file_is_never_believed(
 ) -> None:
     root = tmp_path_factory.mktemp("known")
     one = Known(root, ("aws-key",))
-    for digest, spots in known.items():
+    for digest, found in known.items():
         assert one.get(digest) is None
-        one.note(digest, spots)
+        one.note(digest, found)
     one.save()
     assert {digest: Known(root, ("aws-key",)).get(digest) for digest in known} == known
     for path in (root / "guard").glob("*"):
         path.write_bytes(path.read_bytes()[:-cut] if cut else path.read_bytes())
     two = Known(root, ("aws-key",))
-    assert all(two.get(digest) in (None, spots) for digest, spots in known.items())
-    for digest, spots in known.items():
+    assert all(two.get(digest) in (None, found) for digest, found in known.items())
+    for digest, found in known.items():
         two.get(digest)
-        two.note(digest, spots)
+        two.note(digest, found)
     two.save()  # behind the torn line
     three = Known(root, ("aws-key",))
-    assert all(three.get(digest) in (None, spots) for digest, spots in known.items())
+    assert all(three.get(digest) in (None, found) for digest, found in known.items())
 
 
 def test_no_secret_is_in_an_error_or_on_the_disk(project: Project) -> None:
@@ -265,7 +263,7 @@ def test_check_shows_findings_and_entries_for_nothing(project: Project) -> None:
         "warning      //app:image  app/BUILD:1:1",
         "             //app:image: allow has 'c.py:aws-key', and nothing is found there; drop it",
     ]
-    assert ran.err.endswith(" passed, 1 found by the guard\n")
+    assert ran.err.endswith(" passed, 1 warning, 1 found by the guard\n")
     document = json.loads(project.run("check", "--json", "//app:image").out)["guard"]
     assert [each["file"] for each in document["findings"]] == ["app/b.py"]
     assert document["unused"] == [{"label": "//app:image", "allow": "c.py:aws-key"}]

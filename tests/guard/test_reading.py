@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -16,8 +17,7 @@ from lambdabuild.settings import SETTINGS
 
 from .secrets import AWS_KEY, AWS_SECRET, HARMLESS, PRIVATE_KEY, SAMPLES
 
-DEFAULT = SETTINGS["guard"]["detectors"].default
-assert isinstance(DEFAULT, tuple)
+DEFAULT = cast("tuple[str, ...]", SETTINGS["guard"]["detectors"].default)
 
 
 def test_every_detector_has_a_sample_and_words() -> None:

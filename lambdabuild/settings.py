@@ -68,7 +68,8 @@ SETTINGS: Mapping[str, Mapping[str, Setting]] = {
         ),
         "tags": Setting(
             (),
-            "Tags that move to what is pushed, beside those of hashes, such as stable; --tag instead of them.",
+            "Tags that a push moves to its images, beside those of hashes, such as stable; those of --tag "
+            "take their place.",
         ),
         "mirrors": Setting(
             (),

@@ -66,6 +66,7 @@ class ConfiguredTarget:
     handlers: Python functions that its image has to serve, e.g. "app.main".
     warnings: what is likely to be a mistake although it builds, one sentence each.
     functions: functions of Lambda that its image is for; no part of its hash.
+    allow:    what may leave this machine although the guard finds it, as the target wrote it.
     """
 
     label: Label
@@ -80,6 +81,7 @@ class ConfiguredTarget:
     handlers: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     functions: tuple[FunctionSpec, ...] = ()
+    allow: tuple[str, ...] = ()
 
     @property
     def id(self) -> ConfiguredLabel:

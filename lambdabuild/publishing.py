@@ -78,6 +78,11 @@ class Recorder:
         with self._lock:
             self._entries.append(Entry(key, result, document))
 
+    @property
+    def recorded(self) -> bool:
+        """Tells whether there is something to publish."""
+        return bool(self._entries)
+
     def publish(self, made: ContentStore, blobs: RemoteBlobs, results: RemoteResults) -> None:
         """Publishes what was recorded since the last time."""
         with self._lock:

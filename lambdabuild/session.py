@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from lambdabuild.engines.choice import ChosenEngine
     from lambdabuild.explain.current import StepReason, StepReasons
     from lambdabuild.explain.shared_history import LayeredHistory
+    from lambdabuild.guard.findings import GuardReport
     from lambdabuild.oci.registry.client import Client
     from lambdabuild.python.index import Index
     from lambdabuild.remote.services import SharedStore
@@ -181,6 +182,36 @@ class Session:
             raise next(iter(keys.failures.values()))
         return keys
 
+    def guarded(
+        self, graph: ConfiguredGraph, targets: Iterable[ConfiguredTarget], *, shared: bool = False
+    ) -> GuardReport:
+        """Returns what the guard finds in the sources of `targets`; raises UserError.
+
+        shared: leave out what is made for this machine alone, and would stay here.
+        """
+        from lambdabuild.guard.findings import GuardReport, guard_of  # for those who send something
+
+        guard = guard_of(self.workspace, self.cache_dir)
+        if guard is None:
+            return GuardReport()
+
+        def leaves(action: Action) -> bool:
+            return action.shareable or not shared
+
+        return guard.look(graph, targets, self.inputs.node, self.inputs.contents, leaves)
+
+    def _check_leaving(
+        self, graph: ConfiguredGraph, targets: Iterable[ConfiguredTarget], *, shared: bool = True
+    ) -> None:
+        """Raises UserError if something would leave this machine that should not."""
+        from lambdabuild.guard.findings import refusal, unused_text
+
+        report = self.guarded(graph, targets, shared=shared)
+        if error := refusal(report):
+            raise error
+        for label, entry in report.unused:
+            self._say(unused_text(label, entry), entry.at)
+
     def build(
         self,
         evaluation: Evaluation,
@@ -189,6 +220,7 @@ class Session:
         keep_going: bool = False,
         keep_failed: bool = False,
         full: bool = False,
+        leaves: bool = False,
         on_event: Callable[[Event], None] = lambda event: None,
         remote: RemoteWishes | None = None,
     ) -> BuildReport:
@@ -206,6 +238,10 @@ class Session:
         targets = [evaluation.graph.targets[root] for root in evaluation.roots]
         usable = [target for target in targets if target.id not in keys.failures]
         directories = output_directories(usable)
+        if leaves:
+            images = [target for target in usable if target.image]
+            self._check_leaving(evaluation.graph, images, shared=False)
+        check = partial(self._check_leaving, evaluation.graph, usable)
         work = self._work(evaluation, keys, remote, keep_going=keep_going) if remote else None
         reasons = self._reasons(evaluation.graph, keys)
         build = Build(
@@ -217,11 +253,11 @@ class Session:
             reasons=reasons,
         )
         if work:
-            build = replace(build, stores_of=work.stores_of, here=work.here, remotely=work.run)
+            build = replace(build, stores_of=work.stores_of, here=work.here, remotely=work.run_after(check))
 
         def attempt() -> tuple[Built, tuple[TargetReport, ...]]:
             built = build.run(usable, jobs=jobs, keep_going=keep_going, full=full, on_event=on_event)
-            self._share()
+            self._share(check)
             prepare(self.workspace.root)
             reporter = Reporter(
                 self.workspace.root,
@@ -244,6 +280,8 @@ class Session:
         self.history.record(evaluation.graph, keys, known)
         if work or self.workspace.number("store.upload"):
             self._share_history(evaluation.graph, keys, built)
+        if work or built.outcome.ran:
+            self._collect()
         account = work.account().to_json() if work else None
         return BuildReport(reports, evaluation.failures, account, reasons.steps if reasons else None)
 
@@ -260,6 +298,13 @@ class Session:
         if found is None and self.shared is not None and self.workspace.text("store.remote"):
             return self.shared.cache.document(key)
         return found
+
+    def _collect(self) -> None:
+        """Removes now and then what the local store has too much; only builds that add to it come here."""
+        from lambdabuild.store.collecting import GB, collect, is_due
+
+        if is_due(self.cache_dir):
+            collect(self.cache_dir, self.workspace.number("store.max_gb") * GB)
 
     def _reasons(self, graph: ConfiguredGraph, keys: KeyTable) -> StepReasons | None:
         if self._on_reasons is None:
@@ -294,9 +339,11 @@ class Session:
             return Stores(self._recorder, self.files)
         return Stores(self.cache, self.store)
 
-    def _share(self) -> None:
-        """Publishes what was built here, where [store] upload says so."""
+    def _share(self, check: Callable[[], None]) -> None:
+        """Publishes what was built here, where [store] upload says so, and `check` raises nothing."""
         if self.shared and self._recorder and self.workspace.number("store.upload"):
+            if self._recorder.recorded:
+                check()
             self._recorder.publish(self.files, self.shared.store, self.shared.cache)
 
     def _share_history(self, graph: ConfiguredGraph, keys: KeyTable, built: Built) -> None:

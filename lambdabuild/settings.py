@@ -66,6 +66,11 @@ SETTINGS: Mapping[str, Mapping[str, Setting]] = {
             "{package}/{name}",
             "The repository of an image below the prefix, made of its package and its name.",
         ),
+        "tags": Setting(
+            (),
+            "Tags that a push moves to its images, beside those of hashes, such as stable; those of --tag "
+            "take their place.",
+        ),
         "mirrors": Setting(
             (),
             "Where images of a registry are read instead: host=other-host, or host=other-host/prefix.",
@@ -82,6 +87,38 @@ SETTINGS: Mapping[str, Mapping[str, Setting]] = {
         ),
         "upload": Setting(
             False, "Whether what is built here goes to the remote store; needs the right to write results."
+        ),
+        "max_gb": Setting(
+            20,
+            "How much of this machine's disk its store may take, in GB (1,000,000,000 bytes), beside what "
+            "was used in the last day and what lambdabuild-out holds; the longest unused goes first.",
+        ),
+    },
+    "guard": {
+        "enabled": Setting(
+            True, "Whether sources are searched for secrets and surprises before they leave this machine."
+        ),
+        "detectors": Setting(
+            (
+                "private-key",
+                "aws-key",
+                "azure-key",
+                "github-token",
+                "gitlab-token",
+                "mailchimp-key",
+                "npm-token",
+                "openai-key",
+                "pypi-token",
+                "sendgrid-key",
+                "slack-token",
+                "square-secret",
+                "stripe-key",
+            ),
+            "The credentials that are searched for; there are basic-auth and jwt as well.",
+        ),
+        "max_file_mb": Setting(100, "The size of a source that is surprising, in MB (1,000,000 bytes)."),
+        "max_layer_mb": Setting(
+            500, "The size of the sources of one layer or context that is surprising, in MB, unpacked."
         ),
     },
     "executor": {

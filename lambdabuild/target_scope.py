@@ -313,6 +313,7 @@ class TargetScope:
             handlers=_handlers(self._target),
             warnings=tuple(self.warnings),
             functions=_functions(self._target),
+            allow=_strings(self._target.values.get("allow")),
         )
 
 
@@ -342,3 +343,7 @@ def _functions(target: Target) -> tuple[FunctionSpec, ...]:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, tuple) else ()

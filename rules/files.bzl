@@ -84,5 +84,9 @@ files = rule(
             values = ["auto", "0644", "0755"],
             doc = "0644, 0755, or auto: as the executable bit of each file says.",
         ),
+        "allow": attr.string_list(
+            doc = "What may leave this machine although the guard finds it: paths or globs below the package, each " +
+                  "with the kind of finding, as in \"tests/key.pem:private-key\".",
+        ),
     },
 )

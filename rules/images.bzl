@@ -228,6 +228,10 @@ _IMAGE_ATTRS = {
     "cmd": attr.string_list(doc = "The command; the base's if not given."),
     "working_dir": attr.string(doc = "The working directory; the base's if not given."),
     "user": attr.string(doc = "The user to run as; the base's if not given."),
+    "allow": attr.string_list(
+        doc = "What may leave this machine although the guard finds it: paths or globs below the package, each with " +
+              "the kind of finding, as in \"tests/key.pem:private-key\".",
+    ),
     "repository": attr.string(
         doc = "Where it is pushed, below the registry's prefix, such as team/receipts; its package and name if not given.",
     ),

@@ -52,5 +52,9 @@ python_package = rule(
             doc = "Whether the wheel may be for the building machine's Python and platform alone, " +
                   "as with C extensions. Such a wheel is never shared.",
         ),
+        "allow": attr.string_list(
+            doc = "What may leave this machine although the guard finds it: paths or globs below the package, each " +
+                  "with the kind of finding, as in \"tests/key.pem:private-key\".",
+        ),
     },
 )

@@ -22,7 +22,7 @@ from lambdabuild.workspace import (
 
 from .strategies import settings, toml_texts
 
-SECTIONS = "workspace, python, images, secrets, registry, store, executor, codebuild, deploy, define"
+SECTIONS = "workspace, python, images, secrets, registry, store, guard, executor, codebuild, deploy, define"
 
 
 def load(text: str | bytes, *configs: str, env: Mapping[str, str] | None = None) -> Workspace:

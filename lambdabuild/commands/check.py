@@ -13,6 +13,7 @@ from lambdabuild.checking import CheckReport, check_built
 from lambdabuild.commands import options
 from lambdabuild.commands.executing import whole_images
 from lambdabuild.errors import UserError
+from lambdabuild.guard.findings import GuardReport, unused_text
 from lambdabuild.oci.conformance import Finding
 from lambdabuild.report import TargetReport
 from lambdabuild.ui import Ui
@@ -42,7 +43,7 @@ def command(
 
     What is likely to be a mistake in a target with a Dockerfile, such as a source
     that no COPY takes, is a warning. What needs layers of an external base that are not held here is not
-    checked, unless --full fetches them.
+    checked, unless --full fetches them. Sources with secrets, which no push would send, are told as well.
     """
     where = options.place(directory, configs)
     session = options.session(where, ui)
@@ -64,22 +65,36 @@ def command(
 
     with ThreadPoolExecutor(jobs) as pool:
         reports = list(pool.map(check, [target for target in report.targets if target.built]))
-    return _tell(ui, reports, verbose=verbose)
+    images = [targets[root] for root in evaluation.roots if targets[root].image]
+    return _tell(ui, reports, session.guarded(evaluation.graph, images), verbose=verbose)
 
 
-def _tell(ui: Ui, reports: Sequence[CheckReport], *, verbose: bool) -> int:
+def _tell(ui: Ui, reports: Sequence[CheckReport], guarded: GuardReport, *, verbose: bool) -> int:
     """Writes what was found; returns the exit code."""
     states = [finding.state for report in reports for finding in report.findings]
     if ui.as_json:
-        ui.document({"images": [report.to_json() for report in reports]})
+        ui.document({"images": [report.to_json() for report in reports], "guard": guarded.to_json()})
     else:
-        for line in _lines(reports, verbose=verbose):
+        for line in (*_lines(reports, verbose=verbose), *_guard_lines(guarded)):
             ui.result(line)
     counts = [f"{states.count(state)} {state}" for state in _COLOURS if state in states]
-    if warnings := sum(len(report.warnings) for report in reports):
+    if warnings := sum(len(report.warnings) for report in reports) + len(guarded.unused):
         counts.append(f"{warnings} warning{'s' * (warnings != 1)}")
+    if guarded.findings:
+        counts.append(f"{len(guarded.findings)} found by the guard")
     ui.note(f"{len(reports)} image{'s' * (len(reports) != 1)}: {', '.join(counts)}")
-    return 1 if "failed" in states else 0
+    return 1 if "failed" in states or guarded.findings else 0
+
+
+def _guard_lines(guarded: GuardReport) -> Iterator[str]:
+    """Yields what no push would send, and what is allowed for nothing."""
+    for finding in guarded.findings:
+        yield f"{click.style('failed     ', fg='red')}  {finding.target.short}  {finding.at}  {finding.kind}"
+        yield f"             the source has {finding}"
+        yield click.style("  hint: ", fg="cyan") + finding.hint
+    for label, entry in guarded.unused:
+        yield f"{click.style('warning    ', fg='yellow')}  {label.short}  {entry.at}"
+        yield f"             {unused_text(label, entry)}"
 
 
 def _lines(reports: Sequence[CheckReport], *, verbose: bool) -> Iterator[str]:

@@ -82,7 +82,7 @@ def read_wanted(
     implied: bool = False,
 ) -> Wanted:
     """Returns what the flags say; raises UserError, ExternalError where no Docker daemon answers."""
-    wishes = read_wishes(workspace, to, tags) if pushes or implied else None
+    wishes = read_wishes(workspace, to, tags, implied=not pushes) if pushes or implied else None
     place = None
     if output or loads:
         from lambdabuild.saving import check_daemon, parse_output  # pushes do without
@@ -163,6 +163,7 @@ def carry(
             keep_going=keep_going,
             keep_failed=keep_failed,
             full=bool(here),
+            leaves=bool(plan and not wanted.implied),
             on_event=on_event,
             remote=_remote(ui, session, plan, wanted, choice, jobs, pushed) if choice.remote else None,
         )

@@ -144,7 +144,8 @@ def destinations(function: F) -> F:
             "tags",
             metavar="TAG",
             multiple=True,
-            help="Tag what is pushed, beside b3-HASH; may be given again.",
+            help="Move this tag to what is pushed, beside b3-HASH; may be given again.  "
+            "[default: [registry] tags]",
         ),
     ]
     for decorator in reversed(decorators):

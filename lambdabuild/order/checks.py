@@ -117,10 +117,10 @@ def version_tag(value: object) -> str:
 
 
 def further_tag(value: object) -> str:
-    """Returns a tag that nobody could take for that of a hash."""
+    """Returns a tag that nobody could take for that of a hash, or of a deployed function."""
     found = text(value, "a tag")
-    if found.startswith("b3-"):
-        raise ValueError(f"the tag {shown(found)} could be taken for that of a hash")
+    if found.startswith(("b3-", "live-")):
+        raise ValueError(f"the tag {shown(found)} could be taken for one that lambdabuild sets itself")
     _named("localhost", "any", found)
     return found
 

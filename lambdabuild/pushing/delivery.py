@@ -1,7 +1,8 @@
 """One image into one repository: the manifest first, then what is missing, then the manifest.
 
 A manifest is taken only once the registry has all that it names, so a push that
-is killed leaves no tag, and the next one is told what is still missing.
+is killed leaves no tag, and the next one is told what is still missing. Further
+tags move afterwards, when the image is everywhere (`move_tag`).
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from concurrent.futures import Executor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambdabuild.errors import ExternalError
+from lambdabuild.errors import ExternalError, UserError
 from lambdabuild.oci.digest import OciDigest
 from lambdabuild.oci.image import Image
+from lambdabuild.oci.registry.ecr import region_of
 from lambdabuild.oci.registry.manifests import Head, TagTaken
 from lambdabuild.oci.registry.reference import Reference
 from lambdabuild.pushing.adoption import adopted_image
@@ -32,7 +34,6 @@ class Delivery:
     """What is to be done.
 
     reference:    where to, with the tag of the hash.
-    tags:         further tags.
     reproducible: see `adopted_image`.
     before:       called once it is certain that something is going to be pushed; may raise.
     bases:        makes sure that the images are there that hold some of these layers.
@@ -41,14 +42,15 @@ class Delivery:
     image: Image
     layer: Layer
     reference: Reference
-    tags: Sequence[str]
     reproducible: bool
     before: Callable[[], None]
     bases: Callable[[Collection[OciDigest]], None]
 
 
-def deliver(work: Delivery, there: Repository, shelf: Shelf, pool: Executor) -> Delivered:
-    """Makes sure that the image is in the repository under all its tags, and returns what that took.
+def deliver(work: Delivery, there: Repository, shelf: Shelf, pool: Executor) -> tuple[Delivered, Image]:
+    """Makes sure that the image is in the repository under the tag of its hash.
+
+    Returns what that took, and the image that is there: this one, or another builder's.
 
     pool: where blobs are sent in parallel.
 
@@ -66,14 +68,39 @@ def deliver(work: Delivery, there: Repository, shelf: Shelf, pool: Executor) -> 
             head = Head(taken.digest, "")
     if head is not None and head.digest != image.digest:
         image = adopted_image(there, tag, image, reproducible=work.reproducible)
-    for each in work.tags:
-        if missing := there.put_manifest(image.manifest, image.media_type, each):
-            raise _forgetful(there, missing)
     shelf.note(work.reference.repository, _blobs_of(image))
     if brought is None:
-        return Delivered(ADOPTED, image.digest)
+        return Delivered(ADOPTED, image.digest), image
     sizes = [each.sent for each in brought if each.sent]
-    return Delivered(PUSHED, image.digest, sum(sizes), len(sizes), sum(each.mounted for each in brought))
+    mounted = sum(each.mounted for each in brought)
+    return Delivered(PUSHED, image.digest, sum(sizes), len(sizes), mounted), image
+
+
+def move_tag(image: Image, tag: str, there: Repository) -> None:
+    """Makes a further tag name an image that is in the repository.
+
+    Raises UserError where the registry lets no tag move, and what `Repository` raises.
+    """
+    try:
+        if missing := there.put_manifest(image.manifest, image.media_type, tag):
+            raise _forgetful(there, missing)
+    except TagTaken as taken:
+        raise UserError(
+            f"the tag {tag} of {there.name} names {taken.digest}, and tags cannot be moved there",
+            hint=_mutability_hint(there.name, tag),
+        ) from None
+
+
+def _mutability_hint(name: str, tag: str) -> str:
+    host, _, repository = name.partition("/")
+    region = region_of(host)
+    if not region:
+        return f"let {tag} be moved there, or choose a new tag each time"
+    return (
+        f"aws ecr put-image-tag-mutability --region {region} --repository-name {repository} "
+        "--image-tag-mutability IMMUTABLE_WITH_EXCLUSION "
+        f"--image-tag-mutability-exclusion-filters filterType=WILDCARD,filter={tag}"
+    )
 
 
 def _push(work: Delivery, tag: str, there: Repository, shelf: Shelf, pool: Executor) -> tuple[Brought, ...]:

@@ -26,7 +26,8 @@ _FIELD = re.compile(r"\{(\w*)\}")
 _STRANGE = re.compile(r"[^a-z0-9._/-]+")
 _SEPARATORS = re.compile(r"[._-]+")
 _KNOWN_SEPARATOR = re.compile(r"\.|_|__|-+")
-_HASH_TAG = "b3-"
+RESERVED: Final = {"b3-": "that of a hash", "live-": "that of a deployed function"}
+"""What tags begin with that lambdabuild sets itself -> what they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def parse_destinations(texts: Iterable[str], at: Location | None = None) -> tupl
 
 
 def check_tags(tags: Sequence[str]) -> tuple[str, ...]:
-    """Returns the tags, each once; UserError for what is none, or could be taken for a hash's."""
+    """Returns the tags, each once; UserError for what is none, or could be taken for one of our own."""
     for tag in tags:
         try:
             Reference("localhost", "any", tag)
@@ -73,10 +74,11 @@ def check_tags(tags: Sequence[str]) -> tuple[str, ...]:
             raise UserError(
                 f"{tag!r} is no tag", hint="tags have letters, digits, '_', '.' and '-', at most 128"
             ) from None
-        if tag.startswith(_HASH_TAG):
-            raise UserError(
-                f"the tag {tag!r} could be taken for that of a hash", hint="choose one without b3- in front"
-            )
+        for start, whose in RESERVED.items():
+            if tag.startswith(start):
+                raise UserError(
+                    f"the tag {tag!r} could be taken for {whose}", hint=f"choose one without {start} in front"
+                )
     return tuple(dict.fromkeys(tags))
 
 

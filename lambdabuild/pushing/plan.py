@@ -87,10 +87,13 @@ class Wishes:
     template: str
 
 
-def read_wishes(workspace: Workspace, to: Sequence[str], tags: Sequence[str]) -> Wishes:
+def read_wishes(
+    workspace: Workspace, to: Sequence[str], tags: Sequence[str], *, implied: bool = False
+) -> Wishes:
     """Returns what --to, --tag and [registry] say; raises UserError.
 
-    to: destinations that take the place of [registry] push.
+    to, tags: take the place of [registry] push and tags.
+    implied:  nobody asked to push, so that no tag moves.
     """
     destinations = parse_destinations(
         to or workspace.list("registry.push"), None if to else Location(FILE_NAME)
@@ -100,7 +103,8 @@ def read_wishes(workspace: Workspace, to: Sequence[str], tags: Sequence[str]) ->
             "there is no registry to push to",
             hint=f'say --to host/prefix, or add push = ["host/prefix"] to [registry] in {FILE_NAME}',
         )
-    return Wishes(destinations, check_tags(tags), read_template(workspace))
+    further = check_tags(tags or (() if implied else workspace.list("registry.tags")))
+    return Wishes(destinations, further, read_template(workspace))
 
 
 def read_template(workspace: Workspace) -> str:

@@ -1,4 +1,4 @@
-"""Which images of a plan a registry lacks: one question each, and no more."""
+"""Which images of a plan a registry lacks: one question for each tag, and no more."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from lambdabuild.configured import ConfiguredLabel
 from lambdabuild.digest import Key
 from lambdabuild.keys import tag_of
-from lambdabuild.pushing.plan import PushPlan
+from lambdabuild.oci.digest import OciDigest
+from lambdabuild.pushing.names import Destination
+from lambdabuild.pushing.plan import Item, PushPlan
 
 if TYPE_CHECKING:
     from lambdabuild.oci.registry.client import Client
@@ -18,18 +20,27 @@ if TYPE_CHECKING:
 def absent_images(
     plan: PushPlan, hashes: Mapping[ConfiguredLabel, Key], client: Client, jobs: int
 ) -> set[ConfiguredLabel]:
-    """Returns the images of `plan` that were asked for and are not everywhere under the tag of their hash.
+    """Returns the images of `plan` that were asked for and are not everywhere under all their tags.
 
-    One that is to have further tags counts as absent: these move. Raises what `Repository.head` does.
+    Raises what `Repository.head` does.
     """
     asked = [item for item in plan.items.values() if item.asked and item.id in hashes]
     looked_up = [
-        (item.id, place.reference(item.repository, tag_of(hashes[item.id])))
+        (item, place, tag)
         for item in asked
-        if not item.tags
         for place in plan.destinations
+        for tag in (tag_of(hashes[item.id]), *item.tags)
     ]
+
+    def digest_of(each: tuple[Item, Destination, str]) -> OciDigest | None:
+        item, place, tag = each
+        head = client.repository(place.reference(item.repository, tag)).head(tag)
+        return head.digest if head else None
+
     with ThreadPoolExecutor(jobs) as pool:
-        heads = pool.map(lambda each: client.repository(each[1]).head(each[1].tag or ""), looked_up)
-        lacking = {id_ for (id_, _), head in zip(looked_up, heads, strict=True) if head is None}
-    return lacking | {item.id for item in asked if item.tags}
+        digests = dict(zip(looked_up, pool.map(digest_of, looked_up), strict=True))
+    lacking = set()
+    for (item, place, _), digest in digests.items():
+        if digest is None or digest != digests[item, place, tag_of(hashes[item.id])]:
+            lacking.add(item.id)
+    return lacking

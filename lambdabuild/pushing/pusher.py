@@ -1,7 +1,9 @@
 """All images of a plan into all its registries, in parallel.
 
 A base goes before the images that need its layers, which they then mount. One
-that nobody asked for goes only when a registry lacks some of them.
+that nobody asked for goes only when a registry lacks some of them. Further tags
+of an image move once it is in all registries, so that no two of them differ in
+what such a tag names for longer than that takes.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from lambdabuild.checking import check_built, refusal
@@ -18,9 +21,10 @@ from lambdabuild.configured import ConfiguredLabel
 from lambdabuild.errors import ExternalError, LambdaBuildError
 from lambdabuild.keys import tag_of
 from lambdabuild.oci.digest import OciDigest
+from lambdabuild.oci.image import Image
 from lambdabuild.oci.registry.reference import Reference
 from lambdabuild.outputs import BuiltImage
-from lambdabuild.pushing.delivery import Delivery, deliver
+from lambdabuild.pushing.delivery import Delivery, deliver, move_tag
 from lambdabuild.pushing.names import Destination
 from lambdabuild.pushing.plan import Item, PushPlan
 from lambdabuild.pushing.result import FAILED, SKIPPED, PushResult
@@ -33,6 +37,9 @@ if TYPE_CHECKING:
 
 ReadLayer: TypeAlias = Callable[[str, int], Iterable[bytes]]
 """Gives a layer that the store does not hold, by digest and size: from its own registry."""
+
+
+_Key: TypeAlias = tuple[ConfiguredLabel, Destination]
 
 
 class Pusher:
@@ -61,7 +68,9 @@ class Pusher:
         self._client, self._store, self._layers = client, store, layers
         self._keep_going = keep_going
         self._shelves = {destination.host: Shelf() for destination in plan.destinations}
-        self._results: dict[tuple[ConfiguredLabel, Destination], Future[PushResult]] = {}
+        self._results: dict[_Key, Future[PushResult]] = {}
+        self._there: dict[_Key, Image] = {}
+        self._unmoved: dict[_Key, PushResult] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._interrupted = threading.Event()
@@ -83,14 +92,38 @@ class Pusher:
             ]
             try:
                 wait(futures)
+                tags: list[Future[None]] = [images.submit(self._move_tags, key) for key in self._to_tag()]
+                wait(tags)
             except BaseException:
                 self._stopped.set()
                 self._interrupted.set()
                 raise
         for future in futures:
             future.result()
+        for moved in tags:
+            moved.result()
         keys = ((id_, destination) for id_ in self._plan.items for destination in self._plan.destinations)
-        return tuple(self._results[key].result() for key in keys if key in self._results)
+        results = {key: self._results[key].result() for key in keys if key in self._results}
+        return tuple(self._unmoved.get(key, result) for key, result in results.items())
+
+    def _to_tag(self) -> Iterator[_Key]:
+        """Yields images with further tags, and where these move: everywhere, if the images are everywhere."""
+        for item in self._plan.items.values():
+            keys = [(item.id, destination) for destination in self._plan.destinations]
+            if item.asked and item.tags and all(key in self._there for key in keys):
+                yield from keys
+
+    def _move_tags(self, key: _Key) -> None:
+        """Moves the further tags of one image in one registry; what refuses becomes its result."""
+        result = self._results[key].result()
+        try:
+            there = self._client.repository(result.reference, push=True)
+            for tag in self._plan.items[key[0]].tags:
+                move_tag(self._there[key], tag, there)
+        except LambdaBuildError as error:
+            self._unmoved[key] = PushResult(
+                result.id, replace(result.reference, digest=None), FAILED, result.seconds, error=error
+            )
 
     def _push(self, item: Item, destination: Destination, pool: Executor) -> PushResult:
         """Pushes one image to one registry, once, whoever asks first; the others wait for it."""
@@ -113,11 +146,12 @@ class Pusher:
         try:
             there = self._client.repository(reference, push=True)
             work = self._delivery(item, reference, destination, pool)
-            delivered = deliver(work, there, self._shelves[destination.host], pool)
+            delivered, image = deliver(work, there, self._shelves[destination.host], pool)
         except LambdaBuildError as error:
             if not self._keep_going:
                 self._stopped.set()
             return PushResult(item.id, reference, FAILED, time.monotonic() - started, error=error)
+        self._there[item.id, destination] = image
         named = Reference(reference.host, reference.repository, tag, delivered.digest)
         return PushResult(item.id, named, delivered.status, time.monotonic() - started, delivered, item.tags)
 
@@ -129,7 +163,6 @@ class Pusher:
             built.image,
             lambda digest, size: self._pieces(built, digest, size),
             reference,
-            item.tags,
             item.shareable,
             before=lambda: self._check(item, built),
             bases=lambda digests: self._push_base(item, digests, destination, pool),

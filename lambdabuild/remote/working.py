@@ -81,6 +81,16 @@ class RemoteWork:
         """Tells whether an action runs on this machine all the same."""
         return not runs_remotely(action)
 
+    def run_after(self, check: Callable[[], None]) -> Callable[[Plan], RemoteOutcome]:
+        """Returns `run`, before which `check` is called if anything is going to be sent."""
+
+        def run(plan: Plan) -> RemoteOutcome:
+            if self._to_push(plan) or any(runs_remotely(step.action) for step in plan.dirty.values()):
+                check()
+            return self.run(plan)
+
+        return run
+
     def run(self, plan: Plan) -> RemoteOutcome:
         """Has done what is dirty and may leave this machine; raises what the outside refuses."""
         builder = RemoteBuilder(

@@ -52,6 +52,11 @@ def glob(tree: View, package: str, include: Sequence[str], exclude: Sequence[str
     return tuple(sorted(found))
 
 
+def matcher(pattern: str) -> re.Pattern[str]:
+    """Returns what matches the paths that `pattern` stands for; raises UserError for a bad one."""
+    return _compile(pattern)
+
+
 def _walk(
     tree: View, package: str, directory: str, parts: tuple[str, ...], excluded: list[re.Pattern[str]]
 ) -> Iterator[str]:

@@ -4,6 +4,7 @@
     <root>/ac/<2 hex>/<62 hex>     64 hex of BLAKE3, a newline, the result document
     <root>/keys/<2 hex>/<62 hex>   the canonical document that the key is the hash of
     <root>/tmp/                    files being written
+    <root>/lock                    see `use`
 
 Every file is written under tmp/ and renamed into place, so that processes can
 share the store and be killed at any moment. Nothing is synced to the disk: a
@@ -11,6 +12,8 @@ file that a power failure tore is found by its size, time or digest, thrown away
 and made again. Every blob's time is SEAL: one that was written to later, perhaps
 through a hard link, has another time and counts as missing. "Why not fsync": it
 costs more than most actions do.
+
+What nobody uses any more, `collecting` removes.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from pathlib import Path
 
 from lambdabuild.digest import CHUNK, Digest, Hasher, Key, digest_of
 from lambdabuild.errors import ExternalError
+from lambdabuild.store.use import looking, note_use
 
 _STALE_SECONDS = 24 * 3600
 
@@ -70,11 +74,12 @@ class LocalStore:
         return self.root / "cas" / digest.hash[:2] / digest.hash[2:]
 
     def missing(self, digests: Iterable[Digest]) -> set[Digest]:
-        return {digest for digest in digests if not self._has(digest)}
+        with looking(self.root):
+            return {digest for digest in digests if not self._has(digest)}
 
     def put(self, data: bytes) -> Digest:
         digest = digest_of(data)
-        if not self._has(digest):
+        if self.missing([digest]):
             write_atomically(self.path(digest), data, self.scratch, mode=0o444, mtime=SEAL)
         return digest
 
@@ -86,14 +91,14 @@ class LocalStore:
         digest = hasher.digest()
         target = self.path(digest)
         with disk_errors(self.root):
-            if self._has(digest):
+            if not self.missing([digest]):
                 path.unlink()
             else:
                 path.chmod(0o444)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(target)
                 # Only now: under tmp/, a file so old would be swept away.
-                os.utime(target, (SEAL, SEAL))
+                os.utime(target, (time.time(), SEAL))
         return digest
 
     def pieces(self, digest: Digest) -> Iterator[bytes]:
@@ -130,11 +135,16 @@ class LocalStore:
                     remove_tree(Path(entry.path))
 
     def _has(self, digest: Digest) -> bool:
+        """Tells whether a blob is here, and notes its use if it is."""
+        path = self.path(digest)
         try:
-            status = os.stat(self.path(digest))
-            return status.st_size == digest.size and status.st_mtime_ns == SEAL * 10**9
+            status = os.stat(path)
         except OSError:
             return False
+        if status.st_size != digest.size or status.st_mtime_ns != SEAL * 10**9:
+            return False
+        note_use(path, status)
+        return True
 
 
 class LocalActionCache:
@@ -209,7 +219,7 @@ def write_atomically(
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(name, target)
             if mtime is not None:
-                os.utime(target, (mtime, mtime))
+                os.utime(target, (time.time(), mtime))
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(name)

@@ -274,7 +274,7 @@ def test_local_blobs_are_read_only_and_lie_under_their_digest(local: LocalStore,
     (tmp_path / "made").write_bytes(b"file")
     (tmp_path / "made").chmod(0o755)
     digests = [local.put(b"data"), local.put_file(tmp_path / "made")]
-    assert {path.relative_to(local.root / "cas").as_posix() for path in files(local.root)} == {
+    assert {path.relative_to(local.root / "cas").as_posix() for path in files(local.root / "cas")} == {
         f"{digest.hash[:2]}/{digest.hash[2:]}" for digest in digests
     }
     assert [stat.S_IMODE(local.path(digest).stat().st_mode) for digest in digests] == [0o444, 0o444]

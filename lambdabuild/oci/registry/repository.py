@@ -180,9 +180,12 @@ class Repository:
             lambda: uploads.mount(self._writing, digest, source),
         )
 
-    def tags(self) -> tuple[str, ...]:
-        """Returns all tags, in the registry's order."""
-        return read_tags(self._reading)
+    def tags(self, *, there: bool = True) -> tuple[str, ...]:
+        """Returns all tags, in the registry's order.
+
+        there: whether the repository has to be there; one that is not has no tags.
+        """
+        return read_tags(self._reading, there=there)
 
     def delete(self, digest: OciDigest) -> None:
         """Removes a manifest with all its tags; its blobs are the registry's to collect.

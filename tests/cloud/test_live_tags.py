@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from lambdabuild.deploying.live_tags import MAX_TAG, live_tag
 from lambdabuild.oci.registry.reference import Reference
 from tests.cloud.deploys import FUNCTIONS, Shop, all_answer
-from tests.cloud.faults import FOR_EVER, Rule, reply
+from tests.cloud.faults import FOR_EVER, Rule
 from tests.cloud.shelves import tagged
+from tests.oci.registry.proxy import reply
 from tests.oci.registry.server import Reply
 
 _NAMES = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)

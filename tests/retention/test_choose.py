@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdabuild.oci.digest import OciDigest, sha256_of
-from lambdabuild.retention.choose import DAY, LAST, RUNNING, UNKNOWN, YOUNG, Needs, choose
+from lambdabuild.retention.choose import BASE, DAY, FOREIGN, LAST, RUNNING, UNKNOWN, YOUNG, Needs, choose
 from lambdabuild.retention.held import Held, Origin
 
 NOW = 1000 * DAY
@@ -114,6 +114,23 @@ def aged(number: int, days: float, **changes: object) -> Held:
     origin = Origin("shop", "//:a", "linux/amd64", f"hash {number}")
     image = Held("host/a", digest(str(number)), ("b3-x",), NOW - days * DAY, origins=(origin,))
     return replace(image, **changes)  # type: ignore[arg-type]
+
+
+def test_a_base_of_what_stays_stays_and_so_does_a_part_of_an_index_with_its_own_base() -> None:
+    base, image = aged(1, 50, layers=LAYERS[:1]), aged(2, 1, layers=LAYERS[:2])
+    other, part = aged(3, 50, layers=LAYERS[2:3]), aged(4, 50, layers=LAYERS[2:])
+    index = aged(5, 50, parts=(part.digest,), origins=())
+    held = [base, image, other, part, index]
+    assert choose(held, NEEDS).kept[BASE] == (base, other, part)
+    assert len(choose([base, other, part], NEEDS).gone) == 3
+
+
+def test_what_another_workspace_has_made_as_well_stays() -> None:
+    (ours,) = aged(1, 50).origins
+    held = [aged(1, 50, origins=(ours, replace(ours, workspace="mine"))), aged(2, 50)]
+    choice = choose(held, NEEDS)
+    assert choice.kept == {FOREIGN: (held[0],)}
+    assert choice.gone == (held[1],)
 
 
 def test_the_last_of_each_target_stay_however_old_they_are() -> None:

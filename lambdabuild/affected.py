@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lambdabuild.action import SourceFile
-from lambdabuild.configured import ConfiguredGraph
+from lambdabuild.configured import ConfiguredGraph, ConfiguredTarget
 from lambdabuild.digest import Key
 from lambdabuild.errors import Location, UserError
 from lambdabuild.evaluation import Evaluation, Question, Say, evaluate
@@ -197,12 +197,29 @@ def _evaluates_alike(state: State, other: State, known: Evaluation) -> bool:
 def _hashed(state: State, evaluation: Evaluation, question: Question) -> _Hashed:
     """Returns the hashes of a state; raises UserError, with the revision in it, unless told to keep going."""
     with _blaming(state.revision, keep_going=question.keep_going):
-        if state.git:
-            state.git.hash(_sources(evaluation.graph))
-        keys = KeyTable(evaluation.graph, InputFiles(state.tree, _no_store).node, tool_version)
+        keys = _keys(state, evaluation)
         if keys.failures and not question.keep_going:
             raise next(iter(keys.failures.values()))
     return _table(evaluation, keys, state.revision)
+
+
+def _keys(state: State, evaluation: Evaluation) -> KeyTable:
+    if state.git:
+        state.git.hash(_sources(evaluation.graph))
+    return KeyTable(evaluation.graph, InputFiles(state.tree, _no_store).node, tool_version)
+
+
+def images_of(state: State, question: Question, say: Say) -> list[tuple[ConfiguredTarget, Key]]:
+    """Returns all images that a question names in a state, those that they stand on, too, with their hashes.
+
+    Raises UserError for whatever is broken there.
+    """
+    evaluation = _evaluated(state, question, say)
+    with _blaming(state.revision):
+        keys = _keys(state, evaluation)
+        if keys.failures:
+            raise next(iter(keys.failures.values()))
+    return [(each, keys.hashes[id_]) for id_, each in evaluation.graph.targets.items() if each.image]
 
 
 def _table(evaluation: Evaluation, keys: KeyTable, revision: str) -> _Hashed:

@@ -78,6 +78,8 @@ SETTINGS: Mapping[str, Mapping[str, Setting]] = {
         "insecure": Setting(
             (), "Registries that are spoken to without TLS: hosts, with a port or for all ports."
         ),
+        "keep_last": Setting(10, "How many images of each target `clean --remote` keeps, the latest ones."),
+        "keep_days": Setting(30, "For how many days `clean --remote` keeps each image; at least one."),
     },
     "store": {
         "remote": Setting(

@@ -14,7 +14,7 @@ from lambdabuild.store.local import disk_errors, remove_tree
 from lambdabuild.ui import Ui, size_of
 
 
-@click.command(short_help="Remove lambdabuild-out/, or the cache as well.")
+@click.command(short_help="Remove lambdabuild-out/, the cache, or images that nobody needs.")
 @click.option(
     "--cache", "with_cache", is_flag=True, help="Remove this machine's content store and action cache too."
 )
@@ -23,19 +23,53 @@ from lambdabuild.ui import Ui, size_of
     is_flag=True,
     help="Remove nothing but what the store has beyond [store] max_gb, the longest unused first.",
 )
+@click.option(
+    "--remote",
+    is_flag=True,
+    help="List the pushed images that nobody needs: no function, no target, no rollback, no base in use.",
+)
+@click.option(
+    "--since",
+    "revisions",
+    metavar="REV",
+    multiple=True,
+    help="With --remote: keep what this revision of git is made of, too; may be given again.",
+)
+@click.option("--yes", is_flag=True, help="With --remote: remove them.")
+@click.option("--dry-run", is_flag=True, help="With --remote: only list them.  [default]")
 @options.common
 @click.pass_obj
 def command(
-    ui: Ui, with_cache: bool, expire: bool, directory: str, configs: tuple[str, ...], as_json: bool
+    ui: Ui,
+    with_cache: bool,
+    expire: bool,
+    remote: bool,
+    revisions: tuple[str, ...],
+    yes: bool,
+    dry_run: bool,
+    directory: str,
+    configs: tuple[str, ...],
+    as_json: bool,
 ) -> None:
-    """Remove lambdabuild-out/; the next build puts it back from the cache."""
-    workspace = options.place(directory, configs).workspace
-    if expire:
-        if with_cache:
-            raise UserError("--cache removes all that --expire would", hint="drop one of the two")
-        _expire(ui, workspace.number("store.max_gb") * GB)
-        return
-    targets = [workspace.root / OUT_DIR]
+    """Remove lambdabuild-out/; the next build puts it back from the cache.
+
+    With --remote it is about images in registries instead, and nothing is
+    removed without --yes.
+    """
+    _check(with_cache, expire, remote, revisions, yes, dry_run)
+    where = options.place(directory, configs)
+    if remote:
+        from lambdabuild.commands.clean_remote import clean_remote  # brings AWS and registries
+
+        clean_remote(ui, where, revisions, configs, yes=yes)
+    elif expire:
+        _expire(ui, where.workspace.number("store.max_gb") * GB)
+    else:
+        _clean_here(ui, where, with_cache)
+
+
+def _clean_here(ui: Ui, where: options.Place, with_cache: bool) -> None:
+    targets = [where.workspace.root / OUT_DIR]
     if with_cache:
         targets.append(options.cache_directory())
     removed = []
@@ -44,7 +78,7 @@ def command(
             with disk_errors(target):
                 remove_tree(target)
             removed.append(str(target))
-    if as_json:
+    if ui.as_json:
         ui.document({"removed": removed})
         return
     for path in removed:
@@ -66,3 +100,23 @@ def _expire(ui: Ui, limit: int) -> None:
         f"removed {found.blobs} blobs ({size_of(found.freed)}) and {found.documents} documents; "
         f"{size_of(found.kept)} are left"
     )
+
+
+def _check(
+    with_cache: bool, expire: bool, remote: bool, revisions: tuple[str, ...], yes: bool, dry_run: bool
+) -> None:
+    """Raises UserError for options that do not go together."""
+    if with_cache and expire:
+        raise UserError("--cache removes all that --expire would", hint="drop one of the two")
+    if not remote and (revisions or yes or dry_run):
+        raise UserError(
+            "--since, --yes and --dry-run are for images in registries", hint="lambdabuild clean --remote"
+        )
+    if remote and (with_cache or expire):
+        here = "--cache" if with_cache else "--expire"
+        raise UserError(
+            f"--remote is about registries, and {here} about this machine",
+            hint="run it twice, once with each",
+        )
+    if yes and dry_run:
+        raise UserError("--yes removes, and --dry-run does not", hint="leave out one of the two")

@@ -16,6 +16,7 @@ from lambdabuild.commands.deploy_lines import counts, outcome_lines, plan_json, 
 from lambdabuild.configured import ConfiguredLabel
 from lambdabuild.deploying import lineage
 from lambdabuild.deploying.connecting import Connection, connect
+from lambdabuild.deploying.live_tags import tag_live
 from lambdabuild.deploying.names import check_alias
 from lambdabuild.deploying.offers import Offer, choose_destination, found_digest
 from lambdabuild.deploying.plan import Change, Releases, plan_changes
@@ -230,6 +231,8 @@ def _carry_out(deployer: _Deployer, changes: Sequence[Change], revision: Revisio
         if begun:
             ui.note(f"interrupted; {_after_interrupt(begun[0], str(more.get('undoes', '')))}")
         raise
+    for error in tag_live(done.outcomes, lambda: deployer.session.client):
+        ui.note(render_error(error))
     seconds = time.monotonic() - started
     if ui.as_json:
         shown = [outcome.to_json() for outcome in done.outcomes]

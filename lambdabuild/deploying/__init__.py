@@ -7,6 +7,7 @@
     plan        what functions run against what they should -> changes
     steps       one function from one state to another, each step waited for and guarded
     sets        several functions at once; all of them, or none
+    live_tags   what functions run, tagged in its registry, so that nothing removes it
     documents   where records and lineage are kept
     records     who brought what where, and how it ended
     lineage     an image's digest -> the target, hash and revision that it was made of

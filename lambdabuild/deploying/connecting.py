@@ -22,10 +22,13 @@ class Connection:
     who: str
 
 
-def connect(workspace: Workspace) -> Connection:
-    """Returns the Lambda of [deploy]; raises UserError for credentials of another account."""
+def connect(workspace: Workspace, elsewhere: str = "") -> Connection:
+    """Returns the Lambda of [deploy]; raises UserError for credentials of another account.
+
+    elsewhere: a region instead of that of [deploy].
+    """
     wanted, key = _setting(workspace, "account")
-    region, _ = _setting(workspace, "region")
+    region = elsewhere or _setting(workspace, "region")[0]
     if wanted and not (len(wanted) == 12 and wanted.isascii() and wanted.isdecimal()):
         raise UserError(
             f"{key} is {wanted!r}, not twelve digits",

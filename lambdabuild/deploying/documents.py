@@ -9,16 +9,20 @@ Whoever may deploy may write them, so they are read as what anybody may have wri
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
-from lambdabuild.store.local import unreadable, write_atomically
+from lambdabuild.store.local import disk_errors, unreadable, write_atomically
 from lambdabuild.store.s3.bucket import Bucket
 
 MOST: Final = 4 << 20
 """Bytes of one document at most."""
+
+FRESH: Final = 12 * 3600.0
+"""Seconds for which a document counts as just written; half of what `clean --remote` never touches."""
 
 
 class Documents(Protocol):
@@ -29,6 +33,12 @@ class Documents(Protocol):
         ...
 
     def read(self, key: str) -> bytes | None: ...
+
+    def renew(self, key: str) -> None:
+        """Gives a document today's date, with the same bytes; does nothing if it is `FRESH`, or not there."""
+        ...
+
+    def delete(self, key: str) -> None: ...
 
     def list(self, prefix: str) -> Mapping[str, float]:
         """Returns when each document below `prefix` was written, by the rest of its key; Unix time."""
@@ -47,6 +57,14 @@ class SharedDocuments:
     def read(self, key: str) -> bytes | None:
         found = self._bucket.read(key, limit=MOST)
         return found.data if found else None
+
+    def renew(self, key: str) -> None:
+        found = self._bucket.read(key, limit=MOST)
+        if found and found.now - found.modified > FRESH:
+            self._bucket.replace(key, found.data, found.etag)
+
+    def delete(self, key: str) -> None:
+        self._bucket.delete(key)
 
     def list(self, prefix: str) -> Mapping[str, float]:
         return {name: each.modified for name, each in self._bucket.list(prefix).objects.items()}
@@ -73,6 +91,16 @@ class LocalDocuments:
             return path.read_bytes() if path.is_file() and path.stat().st_size <= MOST else None
         except OSError as error:
             raise unreadable(path, error) from error
+
+    def renew(self, key: str) -> None:
+        path = self._root / key
+        with disk_errors(path), contextlib.suppress(FileNotFoundError):
+            os.utime(path)
+
+    def delete(self, key: str) -> None:
+        path = self._root / key
+        with disk_errors(path):
+            path.unlink(missing_ok=True)
 
     def list(self, prefix: str) -> Mapping[str, float]:
         start = self._root / prefix

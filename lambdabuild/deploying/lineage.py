@@ -63,9 +63,11 @@ def keep(
     reference: str,
     revision: Revision,
 ) -> None:
-    """Records where an image comes from, unless that is known."""
+    """Records where an image comes from; what is known stays, and is known to be in use today."""
     found = Lineage(workspace, reference, revision, state_of(target, keys))
-    documents.create(f"{_prefix(digest)}{found.hash}", json.dumps(found.to_json()).encode())
+    key = f"{_prefix(digest)}{found.hash}"
+    if not documents.create(key, json.dumps(found.to_json()).encode()):
+        documents.renew(key)
 
 
 def find(documents: Documents, digest: OciDigest) -> tuple[Lineage, ...]:
@@ -75,6 +77,17 @@ def find(documents: Documents, digest: OciDigest) -> tuple[Lineage, ...]:
     names = sorted(times, key=lambda name: (times[name], name), reverse=True)
     read = (_read(documents.read(f"{prefix}{name}"), name) for name in names)
     return tuple(filter(None, read))
+
+
+def forget(documents: Documents, digest: OciDigest) -> None:
+    """Removes what is known of an image that is no more."""
+    for name in documents.list(_prefix(digest)):
+        documents.delete(f"{_prefix(digest)}{name}")
+
+
+def dated(documents: Documents, digest: OciDigest) -> float:
+    """Returns when an image was last recorded, as Unix time; 0 if it never was."""
+    return max(documents.list(_prefix(digest)).values(), default=0.0)
 
 
 def sources(state: TargetState) -> Mapping[str, str]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from lambdabuild.deploying.deployed import Deployed, read_deployed
 from lambdabuild.deploying.documents import Documents
 from lambdabuild.digest import key_of
 from lambdabuild.errors import UserError, escaped
+from lambdabuild.oci.digest import OciDigest
 
 VERSION: Final = 1
 DEPLOY, ROLLBACK = "deploy", "rollback"
@@ -196,6 +198,33 @@ class Records:
 
     def _key(self, id_: str, what: str) -> str:
         return f"{self.place.prefix}{id_}/{what}"
+
+
+def images_of_deploys(documents: Documents) -> frozenset[OciDigest]:
+    """Returns the images of each function's last deploy, that before it, too, in all accounts and workspaces.
+
+    So what a rollback brings back, and what functions run that are not of this account.
+    """
+    times = documents.list("deploys/")
+    found: dict[tuple[str, str], frozenset[OciDigest]] = {}
+    read: Counter[str] = Counter()
+    for key in sorted(times, key=lambda key: (times[key], key), reverse=True):
+        place, _, rest = key.partition("/")
+        if not rest.endswith(f"/{_BEGUN}") or read[place] >= LOOK_BACK:
+            continue
+        read[place] += 1
+        for name, images in _images_of(documents.read(f"deploys/{key}")).items():
+            found.setdefault((place, name), images)
+    return frozenset().union(*found.values())
+
+
+def _images_of(data: bytes | None) -> Mapping[str, frozenset[OciDigest]]:
+    """Returns the images of each function of a record; nothing for one that no rollback could read either."""
+    try:
+        functions = map(_function, json.loads(data or b"")["functions"])
+        return {each.name: frozenset({each.before.digest, each.wanted.digest}) for each in functions}
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return {}
 
 
 def _record(document: Any, place: Place, id_: str, ended: Mapping[str, str] | None) -> Record:

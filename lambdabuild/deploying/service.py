@@ -86,6 +86,30 @@ class Lambda:
             found = self._client().get_function(FunctionName=name, **more)
         return self._seen(name, found)
 
+    def versions(self) -> list[tuple[str, str]]:
+        """Returns the names and versions ("$LATEST", too) of all functions that run images.
+
+        Aliases point at these. Raises UserError without the right to list them.
+        """
+        with self._errors("cannot list the functions", "*"):
+            pages = self._client().get_paginator("list_functions").paginate(FunctionVersion="ALL")
+            found = [each for page in pages for each in page["Functions"]]
+        images = [each for each in found if each.get("PackageType", "Zip") == "Image"]
+        return [(str(each["FunctionName"]), str(each["Version"])) for each in images]
+
+    def runs(self, name: str, version: str) -> Deployed | None:
+        """Returns what a version runs; None if it has been removed since it was listed."""
+        from botocore.exceptions import ClientError
+
+        with self._errors(f"cannot look at the function {name}", name, version):
+            try:
+                found = self._client().get_function(FunctionName=name, Qualifier=version)
+            except ClientError as error:
+                if code_of(error) != "ResourceNotFoundException":
+                    raise
+                return None
+        return self._seen(name, found).deployed
+
     def update_code(self, name: str, wanted: Deployed, revision: str, *, dry: bool = False) -> None:
         """Gives a function another image.
 

@@ -12,6 +12,6 @@
     transport, connections            one exchange over HTTP: redirects, TLS, proxies
     trouble, refusals                 what can go wrong, as sentences
 
-Absent: mirrors, caches, chunked uploads (PATCH), referrers, deletion, schema 1.
+Absent: mirrors, caches, chunked uploads (PATCH), referrers, deletion of tags and blobs, schema 1.
 Importing this package or `reference` loads no HTTP library; `client` does.
 """

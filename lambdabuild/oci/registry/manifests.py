@@ -109,6 +109,15 @@ def write(work: Work, data: bytes, media_type: str, version: str) -> tuple[OciDi
     raise work.session.trouble(refusal, work.repository)
 
 
+def delete(work: Work, digest: OciDigest) -> None:
+    """Removes a manifest and its tags; one that is gone is no error. One attempt; raises Trouble."""
+    with work.ask(Request("DELETE", work.url(f"manifests/{digest}"))) as answer:
+        if answer.status == 405:
+            reason = "lets nobody remove images"
+            raise Trouble(answer.host, reason, users=True, hint=f"ask who runs {answer.host} to allow it")
+        work.expect(answer, (200, 202, 204, 404))
+
+
 def _missing(refusal: Refusal, data: bytes) -> tuple[OciDigest, ...]:
     """Returns which blobs of the manifest `data` a registry says it lacks; all if it does not say which."""
     named = _digests_in(documents.decode(data, "manifest").document)

@@ -6,6 +6,7 @@ Source: OCI distribution spec 1.1, "Endpoints".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from lambdabuild.errors import ExternalError, UserError
@@ -179,9 +180,20 @@ class Repository:
             lambda: uploads.mount(self._writing, digest, source),
         )
 
-    def tags(self) -> tuple[str, ...]:
-        """Returns all tags, in the registry's order."""
-        return read_tags(self._reading)
+    def tags(self, *, there: bool = True) -> tuple[str, ...]:
+        """Returns all tags, in the registry's order.
+
+        there: whether the repository has to be there; one that is not has no tags.
+        """
+        return read_tags(self._reading, there=there)
+
+    def delete(self, digest: OciDigest) -> None:
+        """Removes a manifest with all its tags; its blobs are the registry's to collect.
+
+        Not for ECR, which has a call of its own for that.
+        """
+        work = replace(self._writing, actions="pull,delete")
+        work.persist(f"remove {self.name}@{digest}", lambda: manifests.delete(work, digest))
 
     def _check_source(self, source: str | None) -> None:
         if source is not None:

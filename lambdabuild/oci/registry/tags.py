@@ -21,8 +21,11 @@ MAX_PAGES: Final = 10_000
 _NEXT: Final = re.compile(r'<([^>]*)>[^,]*;\s*rel="?next"?')
 
 
-def read_tags(work: Work) -> tuple[str, ...]:
-    """Returns all tags; raises UserError and ExternalError."""
+def read_tags(work: Work, *, there: bool = True) -> tuple[str, ...]:
+    """Returns all tags; raises UserError and ExternalError.
+
+    there: whether the repository has to be there; one that is not has no tags.
+    """
     tags: list[str] = []
     url: str | None = work.url(f"tags/list?n={PAGE}")
     attempted = f"list the tags of {work.name}"
@@ -30,13 +33,15 @@ def read_tags(work: Work) -> tuple[str, ...]:
         here = url
         if here is None:
             return tuple(tags)
-        more, url = work.persist(attempted, partial(_page, work, here))
+        more, url = work.persist(attempted, partial(_page, work, here, there))
         tags += more
     raise Trouble(work.session.host, f"has more than {MAX_PAGES} pages").error(attempted)
 
 
-def _page(work: Work, url: str) -> tuple[list[str], str | None]:
+def _page(work: Work, url: str, there: bool) -> tuple[list[str], str | None]:
     with work.ask(Request("GET", url)) as answer:
+        if answer.status == 404 and not there:
+            return [], None
         work.expect(answer, (200,))
         body = answer.read(MAX_PAGE)
         found = _NEXT.search(answer.headers.get("Link", ""))

@@ -24,6 +24,9 @@ from .refusals import Refusal, conflict, denied, invalid, not_found
 
 Document = Mapping[str, Any]
 
+PAGE = 5
+"""Functions on a page of ListFunctions; AWS has 50."""
+
 _PATH = re.compile(
     r"/2015-03-31/functions(?:/(?P<name>[^/]+)(?:/(?P<what>code|configuration|versions|aliases|invocations)"
     r"(?:/(?P<alias>[^/]+))?)?)?/?"
@@ -31,6 +34,7 @@ _PATH = re.compile(
 _OPERATIONS: Mapping[tuple[str, str, bool], str] = {
     ("POST", "", False): "CreateFunction",
     ("GET", "", False): "GetFunction",
+    ("GET", "/", False): "ListFunctions",
     ("GET", "configuration", False): "GetFunctionConfiguration",
     ("PUT", "code", False): "UpdateFunctionCode",
     ("PUT", "configuration", False): "UpdateFunctionConfiguration",
@@ -95,8 +99,10 @@ class Functions(Server):
         self.requests.clear()
         found = _PATH.fullmatch(unquote(request.path))
         name, what, alias = found.group("name", "what", "alias") if found else (None, None, None)
+        if found and request.method == "GET" and name is None:
+            what = "/"  # all functions
         operation = _OPERATIONS.get((request.method, what or "", bool(alias)))
-        if operation is None or (name is None) != (operation == "CreateFunction"):
+        if operation is None or (name is None) != (operation in ("CreateFunction", "ListFunctions")):
             return forwarded(self._upstream, request)
         try:
             if operation == "Invoke":
@@ -111,6 +117,8 @@ class Functions(Server):
         self._allow(request, operation, name)
         if operation == "CreateFunction":
             return _json(201, self._create(asked.document))
+        if operation == "ListFunctions":
+            return _json(200, self._list(request))
         operations = {
             "GetFunction": self._get,
             "GetFunctionConfiguration": lambda function, asked: self._get(function, asked)["Configuration"],
@@ -138,6 +146,18 @@ class Functions(Server):
     def _list_versions(self, function: Function, asked: _Asked) -> Document:
         numbers = (LATEST, *function.versions)
         return {"Versions": [self._view(function, each)["Configuration"] for each in numbers]}
+
+    def _list(self, request: Request) -> Document:
+        """Returns a page of all functions, in all versions if that is asked for."""
+        every = request.query.get("FunctionVersion") == ["ALL"]
+        found = [
+            self._view(each, number)["Configuration"]
+            for each in self._functions.values()
+            for number in (LATEST, *(each.versions if every else ()))
+        ]
+        start = int(request.query.get("Marker", ["0"])[0])
+        more = {"NextMarker": str(start + PAGE)} if start + PAGE < len(found) else {}
+        return {"Functions": found[start : start + PAGE], **more}
 
     def _create(self, document: Document) -> Document:
         name = document["FunctionName"]

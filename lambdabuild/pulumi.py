@@ -9,7 +9,7 @@ A preview builds nothing, pushes nothing and asks nobody: the URI follows from
 hashes. An update builds what is dirty and pushes what the registry lacks before
 the URI is given to anything. Both give one URI, that of the hash's tag, since
 Pulumi takes what a preview knows for what the update will do
-(docs/decisions/0035-pulumi-previews-by-tag.md).
+(docs/decisions/0030-pulumi-previews-by-tag.md).
 
 Each image is a `lambdabuild outputs` of its own, in a process of its own:
 evaluation forks, which a process with Pulumi's threads must not. Absent:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from lambdabuild.affected import Affected, affected, state_of, working_state
@@ -104,7 +105,8 @@ class Repository:
 def hashes(project: Project) -> tuple[Hashes, frozenset[str]]:
     """Returns the hashes of all targets, and the labels and patterns of what has none."""
     session = project.session()
-    evaluation = session.evaluate(project.question(keep_going=True))
+    question = replace(project.question(keep_going=True), manual=True)
+    evaluation = session.evaluate(question)
     keys = session.keys(evaluation, keep_going=True)
     found: dict[str, dict[str, str]] = {}
     broken = {parse_pattern(name).label.short for name, _ in evaluation.failures}

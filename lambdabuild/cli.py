@@ -9,30 +9,48 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Sequence
+import time
+
+from lambdabuild import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # every start would pay for it
+    from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given == ["--version"]:
-        from lambdabuild import __version__
-
         print(f"lambdabuild {__version__}")
         sys.exit(0)
+    _answer_again(given)
     _use_utf8(given)
     sys.exit(run(given))
+
+
+def _answer_again(arguments: Sequence[str]) -> None:
+    """Exits if the answer of last time still holds."""
+    from lambdabuild import noop  # --version does without
+
+    try:
+        code = noop.answer(arguments, time.monotonic())
+    except BrokenPipeError:
+        code = 0
+    if code is not None:
+        os._exit(code)  # all is written, and nothing has to be tidied up
 
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command; returns its exit code."""
     import click
 
+    from lambdabuild.clock import Moment
     from lambdabuild.commands import root
     from lambdabuild.errors import LambdaBuildError
-    from lambdabuild.ui import Ui
+    from lambdabuild.ui import Invocation, Ui
 
-    ui = Ui(as_json="--json" in arguments)
+    ui = Ui(as_json="--json" in arguments, invocation=Invocation(tuple(arguments), Moment.now()))
     try:
         code = root.main(args=list(arguments), prog_name="lambdabuild", standalone_mode=False, obj=ui)
         if sys.stdout is not None:

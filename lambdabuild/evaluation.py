@@ -63,7 +63,8 @@ class Evaluation:
     asked:    without a lock, the third-party requirements that it has to cover.
     asked_builds: without a lock, the `[build-system] requires` that it has to cover.
     unmatched: of a lenient question, the patterns that name nothing.
-    seen:     what it was made from, where the view of the files notes that.
+    seen:     what it was made from; None where a view does not note that, or has refused something.
+    looked_at: the paths that it was made from, those that links led to among them.
     """
 
     roots: tuple[ConfiguredLabel, ...]
@@ -74,6 +75,7 @@ class Evaluation:
     asked_builds: tuple[tuple[str, ...], ...] = ()
     unmatched: tuple[TargetPattern, ...] = ()
     seen: Seen | None = None
+    looked_at: frozenset[str] = frozenset()
 
 
 Say = Callable[[str, "Location | None"], None]
@@ -86,9 +88,12 @@ def evaluate(workspace: Workspace, question: Question, say: Say, *, tree: View |
     """
 
     def work(beat: Beat, emit: Emit) -> Evaluation:
-        view = tree or WorkingTree(workspace.root, workspace.ignore)
+        files = WorkingTree(workspace.root, workspace.ignore)
+        view = tree or Watched(files)
         made = _evaluate(workspace, view, question, beat, lambda text, at: emit((text, at)))
-        return replace(made, seen=view.seen) if isinstance(view, Watched) else made
+        if not isinstance(view, Watched):
+            return made
+        return replace(made, seen=view.seen, looked_at=paths_of(view.seen, files))
 
     return isolated(work, on_event=lambda event: say(*event))
 
@@ -141,6 +146,11 @@ def _evaluate(workspace: Workspace, tree: View, question: Question, beat: Beat, 
         tuple(third_party.builds),
         tuple(unmatched),
     )
+
+
+def paths_of(seen: Seen | None, files: WorkingTree) -> frozenset[str]:
+    """Returns the paths that were asked for, and what links made of them."""
+    return frozenset(path for _, path in seen or ()) | files.looked_at
 
 
 def platforms_of_images(workspace: Workspace, say: Say) -> Mapping[str, tuple[str, ...]]:

@@ -22,12 +22,14 @@ from lambdabuild.explain.history import LocalHistory
 from lambdabuild.external.registries import PinnedLayers, Registries
 from lambdabuild.inputs import InputFiles
 from lambdabuild.keys import KeyTable
-from lambdabuild.output_paths import output_directories
+from lambdabuild.output_paths import LISTING, output_directories
 from lambdabuild.outputs import prepare
 from lambdabuild.plan import Plan
 from lambdabuild.publishing import Recorder
+from lambdabuild.remembering import Ground
 from lambdabuild.report import BUILT, CACHED, BuildReport, TargetReport
 from lambdabuild.reporting import Reporter, wanted
+from lambdabuild.settings import OUT_DIR
 from lambdabuild.sources import WorkingTree
 from lambdabuild.store import Stores
 from lambdabuild.store.local import LocalActionCache, LocalStore
@@ -45,6 +47,14 @@ if TYPE_CHECKING:
     from lambdabuild.remote.services import SharedStore
     from lambdabuild.remote.working import RemoteWishes, RemoteWork
     from lambdabuild.store.layered import LayeredStore
+
+
+def _made(cache: Path, report: BuildReport) -> list[str]:
+    """Returns a file of each output, and the directories in which the store's files come and go."""
+    stores = [str(path) for kind in ("cas", "ac") for path in (cache / kind).glob("??")]
+    images = {each.output: each.built is not None for each in report.targets if each.output}
+    outputs = [f"{output}/{'index.json' if image else LISTING}" for output, image in images.items()]
+    return [*stores, *outputs, f"{OUT_DIR}/.gitignore"]
 
 
 MOST_SHARED: Final = 8
@@ -211,6 +221,17 @@ class Session:
             raise error
         for label, entry in report.unused:
             self._say(unused_text(label, entry), entry.at)
+
+    def ground(self, evaluation: Evaluation, report: BuildReport | None = None) -> Ground | None:
+        """Returns what the hashes of `evaluation`, and a build of it, stand on; None if not all of it shows.
+
+        Files of this machine outside the workspace do not, nor does what others share.
+        """
+        shares = self.workspace.text("store.remote") or self.workspace.text("codebuild.bucket")
+        if evaluation.seen is None or evaluation.failures or shares or self.inputs.uses_host:
+            return None
+        read = evaluation.looked_at | self._tree.looked_at
+        return Ground(read, _made(self.cache_dir, report) if report else ())
 
     def build(
         self,

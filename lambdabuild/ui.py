@@ -11,10 +11,12 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lambdabuild.clock import Moment
 from lambdabuild.errors import LambdaBuildError, Location, UserError
 from lambdabuild.report import (
     BUILT,
@@ -36,27 +38,43 @@ _LABEL_WIDTH = 48
 DIGEST_WIDTH = len("sha256:") + 12
 
 
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """A command line, and a moment before anything was done for it."""
+
+    arguments: tuple[str, ...]
+    began: Moment
+
+
 class Ui:
     """Where one invocation writes.
 
     as_json: results are one JSON document on stdout.
+    told:    what was written so far: whether to stderr, and the text.
+    invocation: what is told, if somebody may ask it again.
     """
 
-    def __init__(self, *, as_json: bool = False) -> None:
+    def __init__(self, *, as_json: bool = False, invocation: Invocation | None = None) -> None:
         self.as_json = as_json
+        self.told: list[tuple[bool, str]] = []
+        self.invocation = invocation
         self._quiet_progress = as_json or sys.stderr is None or not sys.stderr.isatty()
 
     def result(self, text: str) -> None:
         """Writes a line of the result."""
-        click.echo(text, color=_colour(sys.stdout))
+        self._write(text)
 
     def document(self, value: object) -> None:
         """Writes the result as JSON."""
-        click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+        self._write(json.dumps(value, indent=2, ensure_ascii=False))
 
     def note(self, text: str) -> None:
         """Writes a line that is not a result."""
-        click.echo(text, err=True, color=_colour(sys.stderr))
+        self._write(text, error=True)
+
+    def _write(self, text: str, *, error: bool = False) -> None:
+        self.told.append((error, f"{text}\n"))
+        click.echo(text, err=error, color=_colour(sys.stderr if error else sys.stdout))
 
     def said(self, text: str, at: Location | None) -> None:
         """Writes what a BUILD file printed."""
@@ -122,6 +140,13 @@ class Ui:
 
         with BuildProgress() as bar:
             yield bar.on_event
+
+
+class Unheard(Ui):
+    """Writes nowhere: for what would have been told."""
+
+    def _write(self, text: str, *, error: bool = False) -> None:
+        self.told.append((error, f"{text}\n"))
 
 
 def _colour(stream: Any) -> bool | None:

@@ -6,7 +6,7 @@ import time
 
 import click
 
-from lambdabuild.commands import executing, options
+from lambdabuild.commands import again, executing, options
 from lambdabuild.errors import UserError
 from lambdabuild.ui import Ui
 
@@ -89,5 +89,8 @@ def command(
         report = session.build(
             evaluation, jobs=jobs, keep_going=keep_going, keep_failed=sandbox_debug, on_event=on_event
         )
+    said = list(ui.told)
     ui.report(report, time.monotonic() - started)
+    if not explain and not report.errors:
+        again.keep(ui, where, session.ground(evaluation, report), again.as_cached(report, said, ui.as_json))
     return report.errors[0].exit_code if report.errors else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lambdabuild.commands import options
+from lambdabuild.commands import again, options
 from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel
 from lambdabuild.errors import UserError
 from lambdabuild.explain.difference import difference
@@ -51,9 +51,10 @@ def command(
     keys = session.keys(evaluation)
     if as_json:
         ui.document(_documents(evaluation.graph, evaluation.roots, keys))
-        return
-    for id_ in evaluation.roots:
-        ui.result(f"{keys.hashes[id_]}  {id_.label.short}  {id_.platform}")
+    else:
+        for id_ in evaluation.roots:
+            ui.result(f"{keys.hashes[id_]}  {id_.label.short}  {id_.platform}")
+    again.keep(ui, where, session.ground(evaluation), ui.told)
 
 
 def _documents(graph: ConfiguredGraph, roots: tuple[ConfiguredLabel, ...], keys: KeyTable) -> object:

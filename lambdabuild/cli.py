@@ -17,6 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # every start would pay for it
     from collections.abc import Sequence
 
+    from lambdabuild.noop import Doubt
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits."""
@@ -24,25 +26,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given == ["--version"]:
         print(f"lambdabuild {__version__}")
         sys.exit(0)
-    _answer_again(given)
+    doubt = _answer_again(given)
     _use_utf8(given)
-    sys.exit(run(given))
+    sys.exit(run(given, doubt))
 
 
-def _answer_again(arguments: Sequence[str]) -> None:
-    """Exits if the answer of last time still holds."""
+def _answer_again(arguments: Sequence[str]) -> Doubt | None:
+    """Exits if the answer of last time still holds; returns the doubt if it may not."""
     from lambdabuild import noop  # --version does without
 
     try:
-        code = noop.answer(arguments, time.monotonic())
+        answer = noop.answer(arguments, time.monotonic())
     except BrokenPipeError:
-        code = 0
-    if code is not None:
-        os._exit(code)  # all is written, and nothing has to be tidied up
+        answer = 0
+    if isinstance(answer, int):
+        os._exit(answer)  # all is written, and nothing has to be tidied up
+    return answer
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Runs one command; returns its exit code."""
+def run(arguments: Sequence[str], doubt: Doubt | None = None) -> int:
+    """Runs one command; returns its exit code.
+
+    doubt: what has changed since the same was asked before.
+    """
     import click
 
     from lambdabuild.clock import Moment
@@ -50,7 +56,8 @@ def run(arguments: Sequence[str]) -> int:
     from lambdabuild.errors import LambdaBuildError
     from lambdabuild.ui import Invocation, Ui
 
-    ui = Ui(as_json="--json" in arguments, invocation=Invocation(tuple(arguments), Moment.now()))
+    invocation = Invocation(tuple(arguments), Moment.now(), doubt)
+    ui = Ui(as_json="--json" in arguments, invocation=invocation)
     try:
         code = root.main(args=list(arguments), prog_name="lambdabuild", standalone_mode=False, obj=ui)
         if sys.stdout is not None:

@@ -16,6 +16,7 @@ from lambdabuild.dockerfile_targets import DockerfileSettings
 from lambdabuild.errors import Location, UserError
 from lambdabuild.external.pins import ImagePins
 from lambdabuild.external_package import RULE, RULE_FILE, external_package
+from lambdabuild.keys import Part
 from lambdabuild.label import EXTERNAL, Label, TargetPattern, parse_label, parse_pattern
 from lambdabuild.loading import Loader
 from lambdabuild.rule import MANUAL
@@ -65,6 +66,9 @@ class Evaluation:
     unmatched: of a lenient question, the patterns that name nothing.
     seen:     what it was made from; None where a view does not note that, or has refused something.
     looked_at: the paths that it was made from, those that links led to among them.
+    links:    those of them that are links.
+    said:     what BUILD files printed, and where.
+    part:     which targets have to be hashed, where most are known from an earlier answer.
     """
 
     roots: tuple[ConfiguredLabel, ...]
@@ -76,6 +80,9 @@ class Evaluation:
     unmatched: tuple[TargetPattern, ...] = ()
     seen: Seen | None = None
     looked_at: frozenset[str] = frozenset()
+    links: frozenset[str] = frozenset()
+    said: tuple[tuple[str, Location | None], ...] = ()
+    part: Part | None = None
 
 
 Say = Callable[[str, "Location | None"], None]
@@ -93,9 +100,16 @@ def evaluate(workspace: Workspace, question: Question, say: Say, *, tree: View |
         made = _evaluate(workspace, view, question, beat, lambda text, at: emit((text, at)))
         if not isinstance(view, Watched):
             return made
-        return replace(made, seen=view.seen, looked_at=paths_of(view.seen, files))
+        looked_at = paths_of(view.seen, files)
+        return replace(made, seen=view.seen, looked_at=looked_at, links=frozenset(files.links))
 
-    return isolated(work, on_event=lambda event: say(*event))
+    said: list[tuple[str, Location | None]] = []
+
+    def on_event(event: tuple[str, Location | None]) -> None:
+        said.append(event)
+        say(*event)
+
+    return replace(isolated(work, on_event=on_event), said=tuple(said))
 
 
 def _evaluate(workspace: Workspace, tree: View, question: Question, beat: Beat, say: Say) -> Evaluation:

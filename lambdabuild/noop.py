@@ -26,18 +26,36 @@ _SHARE = 8_000
 _MOST_PROCESSES = 4
 
 
-def answer(arguments: Sequence[str], started: float) -> int | None:
-    """Prints the answer that is known for a command line, and returns its exit code; None if there is none.
+class Doubt:
+    """An answer that may not hold.
 
+    changed: numbers of the paths whose status is not what it was.
+    """
+
+    __slots__ = ("changed", "kept", "paths")
+
+    def __init__(self, kept: state.State, paths: list[bytes], changed: list[int]) -> None:
+        self.kept = kept
+        self.paths = paths
+        self.changed = changed
+
+
+def answer(arguments: Sequence[str], started: float) -> int | Doubt | None:
+    """Prints the answer that is known for a command line, and returns its exit code.
+
+    Returns the doubt if there is one, or None if no answer is known.
     started: by time.monotonic.
     """
     try:
         asked = question(arguments)
         kept = state.read(state.place(cache_directory(), asked), asked) if asked else None
-        if kept is None or not _plain_output() or not unchanged(kept):
+        if kept is None:
             return None
-    except (OSError, ValueError, state.StatusError):
+        doubt = compare(kept)
+    except (OSError, ValueError):
         return None
+    if doubt.changed or not _plain_output():
+        return doubt
     return _print(kept.answer, time.monotonic() - started)
 
 
@@ -96,46 +114,82 @@ def _start(arguments: Sequence[str]) -> str | None:
     return os.path.realpath(chosen)
 
 
-def unchanged(kept: state.State) -> bool:
-    """Tells whether all that an answer stands on is as it was; raises OSError where something is gone."""
+def compare(kept: state.State) -> Doubt:
+    """Returns which of the paths that an answer stands on are not as they were; raises OSError."""
     paths = kept.paths.split(b"\0")
     del paths[-1]
     before = os.open(".", os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.chdir(kept.root)
-        return _alike(paths, kept.statuses)
+        return Doubt(kept, paths, _changed(paths, kept.statuses))
     finally:
         os.fchdir(before)
         os.close(before)
 
 
-def _alike(paths: list[bytes], wanted: bytes) -> bool:
-    """Tells whether the statuses of `paths` are those; forked processes take their share of many."""
+def _changed(paths: list[bytes], wanted: bytes) -> list[int]:
+    """Returns the numbers of paths with another status; forked processes take their share of many."""
     count = min(len(paths) // _SHARE + 1, os.cpu_count() or 1, _MOST_PROCESSES)
     bounds = [len(paths) * number // count for number in range(count + 1)]
-    children = [_fork(paths, wanted, *bounds[number : number + 2]) for number in range(1, count)]
-    same = False
+    helpers = [_fork(paths, wanted, *bounds[number : number + 2]) for number in range(1, count)]
+    found = None
     try:
-        same = _same(paths, wanted, 0, bounds[1])
+        found = _differing(paths, wanted, 0, bounds[1])
     finally:
-        codes = [os.waitpid(child, 0)[1] for child in children]
-    return same and not any(codes)
+        reports = [_report_of(*helper) for helper in helpers]
+    for report in reports:
+        found += [int(word) for word in report.split()]
+    return found
 
 
-def _same(paths: list[bytes], wanted: bytes, start: int, end: int) -> bool:
-    return state.statuses(paths[start:end]) == wanted[start * state.BYTES : end * state.BYTES]
+def _differing(paths: list[bytes], wanted: bytes, start: int, end: int) -> list[int]:
+    """Returns the numbers from `start` to `end` of the paths with another status."""
+    try:
+        found = state.statuses(paths[start:end])
+    except (OSError, state.StatusError):
+        return [number for number in range(start, end) if _differs(paths, wanted, number)]
+    size = state.BYTES
+    if found == wanted[start * size : end * size]:
+        return []
+    return [
+        number
+        for number in range(start, end)
+        if found[(number - start) * size : (number - start + 1) * size]
+        != wanted[number * size : (number + 1) * size]
+    ]
 
 
-def _fork(paths: list[bytes], wanted: bytes, start: int, end: int) -> int:
-    """Returns the id of a process that ends with 0 if the statuses of a part are as they were."""
+def _differs(paths: list[bytes], wanted: bytes, number: int) -> bool:
+    try:
+        found = state.statuses(paths[number : number + 1])
+    except (OSError, state.StatusError):
+        return True
+    return found != wanted[number * state.BYTES : (number + 1) * state.BYTES]
+
+
+def _fork(paths: list[bytes], wanted: bytes, start: int, end: int) -> tuple[int, int]:
+    """Returns the id of a process that looks at a part of the paths, and a pipe that it writes numbers to."""
+    reader, writer = os.pipe()
     child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            code = 0 if _same(paths, wanted, start, end) else 1
-        finally:
-            os._exit(code)
-    return child
+    if child:
+        os.close(writer)
+        return child, reader
+    code = 1
+    try:
+        with open(writer, "w") as pipe:
+            pipe.write(" ".join(map(str, _differing(paths, wanted, start, end))))
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _report_of(child: int, reader: int) -> str:
+    """Returns what a process wrote; raises OSError if it failed."""
+    with open(reader) as pipe:
+        report = pipe.read()
+    if os.waitpid(child, 0)[1]:
+        raise ChildProcessError("a part of the files was not looked at")
+    return report
 
 
 def _plain_output() -> bool:

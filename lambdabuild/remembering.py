@@ -25,7 +25,7 @@ from lambdabuild.clock import TICK, Moment, settled
 from lambdabuild.mounts import lasting
 from lambdabuild.rulebook import rules_directory
 
-MOST_STATES = 32
+_MOST_FILES = 48
 _RESET = "\x1b[0m"
 _UNKNOWN = (0,) * state.NUMBERS
 
@@ -42,43 +42,71 @@ class Ground:
     made: Collection[str] = ()
 
 
-def remember(
-    arguments: Sequence[str], root: Path, ground: Ground, answer: Iterable[tuple[bool, str]], began: Moment
-) -> None:
-    """Keeps what was printed for a command line.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was told, and what the next answer can be made of.
 
-    answer: whether it went to stderr, and the text.
-    began:  a moment before anything was read.
+    pieces:  whether a piece went to stderr, and its text.
+    held:    names of the store's files that it needs.
+    basis:   what State says of it.
+    earlier: the answer that this one was made of, if one was.
+    """
+
+    pieces: Sequence[tuple[bool, str]]
+    held: Collection[str] = ()
+    basis: bytes = b""
+    earlier: noop.Doubt | None = None
+
+
+def remember(arguments: Sequence[str], root: Path, ground: Ground, answer: Answer, began: Moment) -> None:
+    """Keeps the answer to a command line.
+
+    began: a moment before anything was read.
     """
     asked, cache = noop.question(arguments), noop.cache_directory()
-    pieces = [f"{2 if error else 1}{text.replace(_RESET, '')}" for error, text in answer]
+    pieces = [f"{2 if error else 1}{text.replace(_RESET, '')}" for error, text in answer.pieces]
     if asked is None or not cache or not began.is_regular(Moment.now()):
         return
     if any("\0" in piece or "\x1b" in piece for piece in pieces):
         return
     with contextlib.suppress(OSError, UnicodeEncodeError, struct.error):
-        known = _statuses(root, ground, began.wall_ns)
-        kept = state.State(
-            asked,
-            os.fsencode(root),
-            b"".join(os.fsencode(path) + b"\0" for path in known),
-            state.packed([number for status in known.values() for number in status]),
-            "".join(f"{piece}\0" for piece in pieces).encode(),
-        )
-        _write(state.place(cache, asked), kept.encode())
+        paths, statuses = _stands_on(root, ground, answer.earlier, began.wall_ns)
+        told = "".join(f"{piece}\0" for piece in pieces).encode()
+        held = "".join(f"{name}\0" for name in sorted(answer.held)).encode()
+        kept = state.State(asked, os.fsencode(root), paths, statuses, told, held, answer.basis)
+        write(state.place(cache, asked), kept.encode())
 
 
-def _statuses(root: Path, ground: Ground, began_ns: int) -> dict[str, tuple[int, ...]]:
-    """Returns the statuses of all that exists of `ground`; raises OSError if something made does not."""
+def _stands_on(root: Path, ground: Ground, earlier: noop.Doubt | None, began_ns: int) -> tuple[bytes, bytes]:
+    """Returns paths and statuses of all that an answer stands on."""
+    read = set(ground.read) if earlier else _with_directories({*ground.read, *_own_files()})
+    known = {os.fsencode(path): status for path, status in _statuses(root, read, ground.made, began_ns)}
+    paths, statuses = bytearray(), bytearray()
+    if earlier:
+        paths, statuses = bytearray(earlier.kept.paths), bytearray(earlier.kept.statuses)
+        for number, path in enumerate(earlier.paths):
+            status = known.pop(path, None)
+            if status:
+                start = number * state.BYTES
+                statuses[start : start + state.BYTES] = state.packed(list(status))
+    paths += b"".join(path + b"\0" for path in known)
+    statuses += state.packed([number for status in known.values() for number in status])
+    return bytes(paths), bytes(statuses)
+
+
+def _statuses(
+    root: Path, read: Iterable[str], made: Collection[str], began_ns: int
+) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yields the statuses of all that exists; raises OSError if something made does not."""
     look = _Looker(root)
-    read = sorted(_with_directories({*ground.read, *_own_files()}))
-    known = {path: status for path in read if (status := look(path, began_ns))}
-    made = [os.lstat(root / path).st_ctime_ns for path in ground.made]
-    time.sleep(max(0, min(2 * TICK, max(made, default=0) + 2 * TICK - time.time_ns())) / 1e9)
+    for path in sorted(set(read) - set(made)):
+        if status := look(path, began_ns):
+            yield path, status
+    changed = [os.lstat(root / path).st_ctime_ns for path in made]
+    time.sleep(max(0, min(2 * TICK, max(changed, default=0) + 2 * TICK - time.time_ns())) / 1e9)
     looked_ns = time.time_ns()
-    for path in ground.made:
-        known[path] = look(path, looked_ns) or _UNKNOWN
-    return known
+    for path in made:
+        yield path, look(path, looked_ns) or _UNKNOWN
 
 
 class _Looker:
@@ -125,8 +153,8 @@ def _own_files() -> Iterator[str]:
     yield from (each for each in sys.path if each.endswith("-packages") and os.path.isdir(each))
 
 
-def _write(place: str, data: bytes) -> None:
-    """Writes a state, and removes those that were written longest ago."""
+def write(place: str, data: bytes) -> None:
+    """Writes a file beside the states, and removes those that were written longest ago; raises OSError."""
     directory = os.path.dirname(place)
     os.makedirs(directory, mode=0o700, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=directory)
@@ -139,5 +167,5 @@ def _write(place: str, data: bytes) -> None:
             os.unlink(name)
         raise
     ages = sorted((entry.stat().st_mtime_ns, entry.path) for entry in os.scandir(directory))
-    for _, path in ages[:-MOST_STATES]:
+    for _, path in ages[:-_MOST_FILES]:
         os.unlink(path)

@@ -5,7 +5,7 @@ Knows neither terminal nor environment: what it needs of them is handed in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -57,6 +57,16 @@ def _made(cache: Path, report: BuildReport) -> list[str]:
     return [*stores, *outputs, f"{OUT_DIR}/.gitignore"]
 
 
+def _held(keys: KeyTable, built: Built, targets: Iterable[ConfiguredTarget]) -> Iterator[str]:
+    """Yields the names of the store's files that results of `targets` are in."""
+    for target in targets:
+        for output in wanted(target, built.left_out):
+            key = keys.deep_key(output.action)
+            if result := built.outcome.results.get(key):
+                blob = result.outputs[output.name].digest.hash
+                yield from (f"ac/{key[:2]}/{key[2:]}", f"cas/{blob[:2]}/{blob[2:]}")
+
+
 MOST_SHARED: Final = 8
 """Targets of one build whose states others are told of."""
 
@@ -69,6 +79,8 @@ class Session:
     client:    gives what speaks to registries, likewise.
     environ:   the variables that engines of Dockerfiles and secrets are found by.
     on_reasons: gets why each step of a build has to run; without, nobody finds out what has changed.
+    hashed:    the hashes of the last question.
+    held:      the store's files that the results of the last build are in.
     """
 
     def __init__(
@@ -90,6 +102,13 @@ class Session:
         self._environ = environ or {}
         self._on_reasons = on_reasons
         self._tree = WorkingTree(workspace.root, workspace.ignore)
+        self.hashed: KeyTable | None = None
+        self.held: frozenset[str] = frozenset()
+
+    @property
+    def leads(self) -> Mapping[str, str]:
+        """Where links led: path -> path, of the sources that were hashed."""
+        return self._tree.led
 
     @cached_property
     def store(self) -> LocalStore:
@@ -187,9 +206,10 @@ class Session:
 
     def keys(self, evaluation: Evaluation, *, keep_going: bool = False) -> KeyTable:
         """Returns hashes and keys; raises the first failure unless `keep_going`."""
-        keys = KeyTable(evaluation.graph, self.inputs.node, tool_version)
+        keys = KeyTable(evaluation.graph, self.inputs.node, tool_version, evaluation.part)
         if keys.failures and not keep_going:
             raise next(iter(keys.failures.values()))
+        self.hashed = keys
         return keys
 
     def guarded(
@@ -228,10 +248,12 @@ class Session:
         Files of this machine outside the workspace do not, nor does what others share.
         """
         shares = self.workspace.text("store.remote") or self.workspace.text("codebuild.bucket")
-        if evaluation.seen is None or evaluation.failures or shares or self.inputs.uses_host:
+        if evaluation.failures or shares or self.inputs.uses_host:
+            return None
+        if evaluation.seen is None and evaluation.part is None:
             return None
         read = evaluation.looked_at | self._tree.looked_at
-        return Ground(read, _made(self.cache_dir, report) if report else ())
+        return Ground(read, frozenset(_made(self.cache_dir, report) if report else ()))
 
     def build(
         self,
@@ -296,6 +318,7 @@ class Session:
             return built, reporter.reports(targets)
 
         built, found = again_if_lost(attempt)
+        self.held = frozenset(_held(keys, built, usable))
         reports = tuple(replace(report, notes=evaluation.notes.get(report.id, ())) for report in found)
         known = [report.id for report in reports if report.status in (BUILT, CACHED)]
         self.history.record(evaluation.graph, keys, known)

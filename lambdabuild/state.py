@@ -7,7 +7,7 @@ writes; whoever can write there can write to the stores beside it as well.
 Imports next to nothing, since every start pays for it.
 
     "lambdabuild state 1", a line end
-    eight bytes each, little-endian: CRC-32 of all that follows, then the sizes of five parts
+    eight bytes each, little-endian: CRC-32 of all that follows, then the sizes of seven parts
     question     what was asked, by whom, of which lambdabuild
     root         the workspace, which relative paths are seen from
     paths        each followed by a zero byte
@@ -15,19 +15,24 @@ Imports next to nothing, since every start pays for it.
                  size, mtime_ns, ctime_ns, inode, mode, device; all zero for one that has to be read again
     answer       pieces of what is printed, each followed by a zero byte: "1" for
                  stdout or "2" for stderr, and the text, where SECONDS stands for the time it took
+    held         names of the store's files that the answer needs, each followed by a zero byte
+    basis        JSON of what the answer was made of, for those who make the next one
 """
 
 from __future__ import annotations
 
 import os
+import struct
 from binascii import crc32
-from struct import pack
 
 _MAGIC = b"lambdabuild state 1\n"
-_PARTS = 5
+_PARTS = 7
 _HEAD = len(_MAGIC) + 8 * (1 + _PARTS)
 NUMBERS = 6
 """How many numbers a status is."""
+
+StatusError = struct.error
+"""A number of a status is too large, or a time lies before 1970."""
 
 BYTES = 8 * NUMBERS
 SECONDS = "\x1f"
@@ -36,18 +41,32 @@ SECONDS = "\x1f"
 class State:
     """An answer and what it stands on. The parts are those of the file, as bytes."""
 
-    __slots__ = ("answer", "paths", "question", "root", "statuses")
+    __slots__ = ("answer", "basis", "held", "paths", "question", "root", "statuses")
 
-    def __init__(self, question: bytes, root: bytes, paths: bytes, statuses: bytes, answer: bytes) -> None:
+    def __init__(
+        self,
+        question: bytes,
+        root: bytes,
+        paths: bytes,
+        statuses: bytes,
+        answer: bytes,
+        held: bytes = b"",
+        basis: bytes = b"",
+    ) -> None:
         self.question = question
         self.root = root
         self.paths = paths
         self.statuses = statuses
         self.answer = answer
+        self.held = held
+        self.basis = basis
 
     def encode(self) -> bytes:
         """Returns the bytes of the file."""
-        parts = (self.question, self.root, self.paths, self.statuses, self.answer)
+        parts = (
+            *(self.question, self.root, self.paths, self.statuses),
+            *(self.answer, self.held, self.basis),
+        )
         sizes = b"".join(len(part).to_bytes(8, "little") for part in parts)
         rest = b"".join((sizes, *parts))
         return _MAGIC + crc32(rest).to_bytes(8, "little") + rest
@@ -97,7 +116,7 @@ def statuses(paths: list[bytes]) -> bytes:
 
 def packed(numbers: list[int]) -> bytes:
     """Returns the bytes of statuses, all numbers in a row."""
-    return pack(f"={len(numbers)}Q", *numbers)  # importing array costs more than all the rest
+    return struct.pack(f"={len(numbers)}Q", *numbers)  # importing array costs more than all the rest
 
 
 def status_of(each: os.stat_result) -> tuple[int, ...]:

@@ -32,6 +32,7 @@ from lambdabuild.settings import OUT_DIR
 
 if TYPE_CHECKING:
     from lambdabuild.execution import Event
+    from lambdabuild.noop import Doubt
 
 _COLOURS = {BUILT: "green", CACHED: None, FAILED: "red", SKIPPED: "yellow", STARTED: "cyan"}
 _LABEL_WIDTH = 48
@@ -40,10 +41,14 @@ DIGEST_WIDTH = len("sha256:") + 12
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """A command line, and a moment before anything was done for it."""
+    """A command line, and a moment before anything was done for it.
+
+    doubt: what has changed since it was answered the last time.
+    """
 
     arguments: tuple[str, ...]
     began: Moment
+    doubt: Doubt | None = None
 
 
 class Ui:
@@ -166,12 +171,12 @@ def render_error(error: LambdaBuildError) -> str:
 def target_lines(reports: Sequence[TargetReport]) -> Iterator[str]:
     """Yields a line for each target: what became of it, its label, platform, image and seconds."""
     width = min(_LABEL_WIDTH, max((len(report.id.label.short) for report in reports), default=0))
-    digests = any(report.built for report in reports)
+    digests = any(report.image_digest for report in reports)
     for report in reports:
         status = click.style(f"{report.status:<7}", fg=_COLOURS[report.status])
         parts = [status, f"{report.id.label.short:<{width}}", report.id.platform]
         if digests:
-            parts.append(report.built.image.digest[:DIGEST_WIDTH] if report.built else " " * DIGEST_WIDTH)
+            parts.append((report.image_digest or "")[:DIGEST_WIDTH].ljust(DIGEST_WIDTH))
         if report.status == BUILT:
             parts.append(f"{report.seconds:.2f}s")
         yield "  ".join(parts).rstrip()

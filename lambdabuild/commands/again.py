@@ -2,33 +2,109 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lambdabuild import state
-from lambdabuild.commands.options import Place
-from lambdabuild.remembering import Ground, remember
+from lambdabuild import kept_graph, noop, state
+from lambdabuild.commands.options import Place, cache_directory
+from lambdabuild.evaluation import Evaluation
+from lambdabuild.recalling import (
+    Recalled,
+    Told,
+    edited,
+    encoded_basis,
+    graph_place,
+    index_of,
+    recall,
+)
+from lambdabuild.remembering import Answer, Ground, remember, write
 from lambdabuild.report import CACHED, BuildReport
+from lambdabuild.session import Session
 from lambdabuild.ui import Ui, Unheard
 from lambdabuild.workspace import FILE_NAME
 
-Told = Sequence[tuple[bool, str]]
+Pieces = Sequence[tuple[bool, str]]
 
 
-def keep(ui: Ui, where: Place, ground: Ground | None, told: Told) -> None:
+def recalled(ui: Ui, where: Place) -> Recalled | None:
+    """Returns what holds of the last answer; tells what the BUILD files that it was made of printed."""
+    doubt = ui.invocation.doubt if ui.invocation else None
+    if doubt is None:
+        return None
+    place = state.place(str(cache_directory()), doubt.kept.question)
+    found = recall(doubt, place, where.workspace, cache_directory())
+    for text, at in found.kept.index.said if found else ():
+        ui.said(text, at)
+    return found
+
+
+def keep(ui: Ui, where: Place, ground: Ground | None, answer: Answer) -> None:
     """Keeps what a command would tell if nothing changed.
 
     ground: what that stands on; None if not all of it is known.
     """
     if ground is None or ui.invocation is None:
         return
-    # A WORKSPACE.toml on the way up from where the command was given would be another workspace.
-    nearest = f"{where.package}/{FILE_NAME}"
-    ground = replace(ground, read=frozenset({*ground.read, FILE_NAME, nearest.lstrip("/")}))
-    remember(ui.invocation.arguments, where.workspace.root, ground, told, ui.invocation.began)
+    if answer.earlier is None:
+        # A WORKSPACE.toml on the way up from where the command was given would be another workspace.
+        nearest = f"{where.package}/{FILE_NAME}".lstrip("/")
+        ground = replace(ground, read={*ground.read, FILE_NAME, nearest})
+    remember(ui.invocation.arguments, where.workspace.root, ground, answer, ui.invocation.began)
 
 
-def as_cached(report: BuildReport, said: Told, as_json: bool) -> Told:
+def keep_with_graph(
+    ui: Ui,
+    where: Place,
+    session: Session,
+    evaluation: Evaluation,
+    pieces: Pieces,
+    told: Sequence[Told],
+    report: BuildReport | None = None,
+) -> None:
+    """Keeps an answer of which a part holds when some sources have changed.
+
+    told:   what was told of each root.
+    report: of a build.
+    """
+    ground, keys = session.ground(evaluation, report), session.hashed
+    asked = noop.question(ui.invocation.arguments) if ui.invocation else None
+    if ground is None or asked is None or keys is None:
+        return
+    id_ = os.urandom(16)
+    data = kept_graph.encode(
+        id_, evaluation.graph, keys, lambda places: index_of(evaluation, session.leads, places)
+    )
+    with contextlib.suppress(OSError):
+        write(graph_place(state.place(str(session.cache_dir), asked)), data)
+        keep(ui, where, ground, Answer(pieces, session.held, encoded_basis(id_, told, {})))
+
+
+def keep_recalled(
+    ui: Ui,
+    where: Place,
+    session: Session,
+    recalled: Recalled,
+    pieces: Pieces,
+    told: Sequence[Told],
+    report: BuildReport | None = None,
+) -> None:
+    """Keeps an answer that was made of an earlier one.
+
+    report: of those targets of a build that were worked out again.
+    """
+    ground, keys = session.ground(recalled.evaluation, report), session.hashed
+    if ground is None or keys is None:
+        return
+    kept = recalled.doubt.kept
+    ground = Ground({*ground.read, *recalled.changed_paths(ground.made)}, ground.made)
+    held = session.held | frozenset(kept.held.decode().split("\0")[:-1])
+    basis = encoded_basis(recalled.kept.id, told, edited(recalled, keys))
+    keep(ui, where, ground, Answer(pieces, held, basis, recalled.doubt))
+
+
+def as_cached(report: BuildReport, said: Pieces, as_json: bool) -> Pieces:
     """Returns what a build with nothing to do would tell.
 
     said: what BUILD files printed.

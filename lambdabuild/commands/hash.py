@@ -12,6 +12,7 @@ from lambdabuild.explain.documents import Documents
 from lambdabuild.explain.state import origins_of
 from lambdabuild.explain.wording import lines
 from lambdabuild.keys import KeyTable, tag_of
+from lambdabuild.remembering import Answer
 from lambdabuild.session import Session
 from lambdabuild.ui import Ui
 
@@ -47,14 +48,26 @@ def command(
             raise UserError("--diff takes two hashes and no target patterns", hint="drop the patterns")
         _compare(ui, session, *diff)
         return
-    evaluation = session.evaluate(options.question(where, patterns, platforms))
-    keys = session.keys(evaluation)
+    question = options.question(where, patterns, platforms)
+    found = None if as_json else again.recalled(ui, where)
+    if found:
+        keys = session.keys(found.evaluation)
+        hashes = found.hashes(keys.hashes)
+    else:
+        evaluation = session.evaluate(question)
+        keys = session.keys(evaluation)
+        hashes = [(id_, keys.hashes[id_]) for id_ in evaluation.roots]
     if as_json:
         ui.document(_documents(evaluation.graph, evaluation.roots, keys))
+        again.keep(ui, where, session.ground(evaluation), Answer(ui.told))
+        return
+    for id_, hash_ in hashes:
+        ui.result(f"{hash_}  {id_.label.short}  {id_.platform}")
+    told = [[hash_] for _, hash_ in hashes]
+    if found:
+        again.keep_recalled(ui, where, session, found, ui.told, told)
     else:
-        for id_ in evaluation.roots:
-            ui.result(f"{keys.hashes[id_]}  {id_.label.short}  {id_.platform}")
-    again.keep(ui, where, session.ground(evaluation), ui.told)
+        again.keep_with_graph(ui, where, session, evaluation, ui.told, told)
 
 
 def _documents(graph: ConfiguredGraph, roots: tuple[ConfiguredLabel, ...], keys: KeyTable) -> object:

@@ -9,7 +9,7 @@ from lambdabuild.errors import UserError
 from lambdabuild.query.answer import Query, ask
 from lambdabuild.query.outputs import OUTPUTS
 from lambdabuild.query.parser import parse, parse_universe, short_form
-from lambdabuild.remembering import Ground
+from lambdabuild.remembering import Answer, Ground
 from lambdabuild.ui import Ui, render_error
 
 # Names of options are taken as Bazel writes them too: --keep_going, --universe_scope.
@@ -99,5 +99,5 @@ def command(
     if answer.failures:
         return UserError.exit_code
     if answer.looked_at is not None:
-        again.keep(ui, where, Ground(answer.looked_at), ui.told)
+        again.keep(ui, where, Ground(answer.looked_at), Answer(ui.told))
     return 0

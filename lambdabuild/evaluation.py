@@ -14,23 +14,22 @@ from typing import TYPE_CHECKING
 from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel
 from lambdabuild.dockerfile_targets import DockerfileSettings
 from lambdabuild.errors import Location, UserError
-from lambdabuild.external.pins import ImagePins
-from lambdabuild.external_package import RULE, RULE_FILE, external_package
 from lambdabuild.keys import Part
 from lambdabuild.label import EXTERNAL, Label, TargetPattern, parse_label, parse_pattern
-from lambdabuild.loading import Loader
 from lambdabuild.rule import MANUAL
-from lambdabuild.rulebook import Rulebook
 from lambdabuild.sources import Kind, View, WorkingTree
 from lambdabuild.sources.seen import Seen, Watched
-from lambdabuild.starlark import Beat, isolated
-from lambdabuild.starlark.isolate import Emit
 from lambdabuild.target import Target
 from lambdabuild.workspace import FILE_NAME as WORKSPACE_FILE
 from lambdabuild.workspace import Workspace, host_machine_platform, resolve_platforms
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # an answer that is made of an earlier one evaluates nothing
+    from lambdabuild.external.pins import ImagePins
+    from lambdabuild.loading import Loader
     from lambdabuild.python.lock import Lock
+    from lambdabuild.rulebook import Rulebook
+    from lambdabuild.starlark import Beat
+    from lambdabuild.starlark.isolate import Emit
     from lambdabuild.third_party import Asked
 
 
@@ -93,6 +92,7 @@ def evaluate(workspace: Workspace, question: Question, say: Say, *, tree: View |
 
     tree: the files that are looked at, if not those of the working tree.
     """
+    from lambdabuild.starlark import isolated
 
     def work(beat: Beat, emit: Emit) -> Evaluation:
         files = WorkingTree(workspace.root, workspace.ignore)
@@ -114,6 +114,7 @@ def evaluate(workspace: Workspace, question: Question, say: Say, *, tree: View |
 
 def _evaluate(workspace: Workspace, tree: View, question: Question, beat: Beat, say: Say) -> Evaluation:
     from lambdabuild.analysis import Analyzer  # a query takes only what loads
+    from lambdabuild.rulebook import Rulebook
     from lambdabuild.third_party import ThirdParty
 
     rulebook = Rulebook(tree, beat=beat, say=say)
@@ -173,6 +174,8 @@ def platforms_of_images(workspace: Workspace, say: Say) -> Mapping[str, tuple[st
     Those are the workspace's own, and those of all targets that stand on it.
     Reads no lock. Raises UserError.
     """
+    from lambdabuild.rulebook import Rulebook
+    from lambdabuild.starlark import isolated
 
     def work(beat: Beat, emit: Emit) -> Mapping[str, tuple[str, ...]]:
         tree = WorkingTree(workspace.root, workspace.ignore)
@@ -201,6 +204,10 @@ def make_loader(workspace: Workspace, tree: View, rulebook: Rulebook, *, pinned:
     pinned: whether external images are what WORKSPACE.lock says, or only names; what Dockerfiles
             name need not be declared then.
     """
+    from lambdabuild.external.pins import ImagePins
+    from lambdabuild.external_package import RULE, RULE_FILE, external_package
+    from lambdabuild.loading import Loader
+
     at = Location(WORKSPACE_FILE)
     try:
         auto = [parse_label(text) for text in workspace.list("images.auto")]
@@ -224,6 +231,7 @@ def make_loader(workspace: Workspace, tree: View, rulebook: Rulebook, *, pinned:
 def read_pins(tree: View) -> ImagePins:
     """Returns what WORKSPACE.lock pins, if there is one; raises UserError if it cannot be understood."""
     from lambdabuild.external.lock_file import FILE_NAME, parse_pins  # for those who have external images
+    from lambdabuild.external.pins import ImagePins
 
     return parse_pins(tree.read(FILE_NAME)) if tree.kind(FILE_NAME) is Kind.FILE else ImagePins.of(())
 

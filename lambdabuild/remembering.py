@@ -23,7 +23,6 @@ import lambdabuild
 from lambdabuild import noop, state
 from lambdabuild.clock import TICK, Moment, settled
 from lambdabuild.mounts import lasting
-from lambdabuild.rulebook import rules_directory
 
 _MOST_FILES = 48
 _RESET = "\x1b[0m"
@@ -146,6 +145,8 @@ def _with_directories(paths: Iterable[str]) -> set[str]:
 
 def _own_files() -> Iterator[str]:
     """Yields what lambdabuild itself is made of, and the directories that say which libraries are there."""
+    from lambdabuild.rulebook import rules_directory  # which has evaluated something then
+
     package = os.path.dirname(lambdabuild.__file__)
     for top in (package, str(rules_directory())):
         for directory, _, names in os.walk(top):

@@ -169,7 +169,7 @@ class _Changes:
     def _plain(self, paths: Iterable[str]) -> bool:
         """Tells whether all of them are files and directories of the workspace, and no settings."""
         for path in paths:
-            if path.startswith("/") or path in (FILE_NAME, *self._index.links):
+            if path.startswith("/") or path == FILE_NAME or path in self._index.links:
                 return False
             mode = os.lstat(self._root / path).st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):

@@ -21,6 +21,7 @@ import stat
 from binascii import crc32
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from lambdabuild.action import Action, ActionId, ActionOutput, HostFile, SourceFile
@@ -32,10 +33,11 @@ from lambdabuild.configured import (
     LayerOutputs,
 )
 from lambdabuild.digest import Digest, Key
-from lambdabuild.errors import Location
+from lambdabuild.errors import ExternalError, Location
 from lambdabuild.keys import KeyTable, Known
 from lambdabuild.label import Label
 from lambdabuild.sources import Kind
+from lambdabuild.store.local import damaged
 from lambdabuild.tree import FileNode
 
 _MAGIC = b"lambdabuild graph 1\n"
@@ -93,8 +95,9 @@ class _Reader(pickle.Unpickler):
 class KeptGraph:
     """A graph in an open file. Closing it is left to the end of the process."""
 
-    def __init__(self, id_: bytes, descriptor: int, index: Index, start: int) -> None:
+    def __init__(self, path: str, id_: bytes, descriptor: int, index: Index, start: int) -> None:
         self.id = id_
+        self._path = path
         self.index = index
         self._descriptor = descriptor
         self._start = start
@@ -109,7 +112,7 @@ class KeptGraph:
         return ConfiguredGraph(_Targets(self))
 
     def target(self, number: int) -> ConfiguredTarget:
-        """Returns a target; raises ValueError for a file that is damaged."""
+        """Returns a target; raises ExternalError for a file that is damaged."""
         return self._entry(number)[0]
 
     def known(self, id_: ConfiguredLabel) -> Known:
@@ -132,13 +135,15 @@ class KeptGraph:
             place = self.index.places[number]
             data = os.pread(self._descriptor, place.size, self._start + place.offset)
             if crc32(data) != place.crc:
-                raise DamagedError("a kept graph is damaged")
+                raise self._damaged()
             self._read[number] = _load(data)
         return self._read[number]
 
-
-class DamagedError(ValueError):
-    """A file is not what was written."""
+    def _damaged(self) -> ExternalError:
+        """Returns the error for a file that is not what was written, once it is removed."""
+        path = Path(self._path)
+        path.unlink(missing_ok=True)
+        return damaged(path)
 
 
 class _Targets(Mapping[ConfiguredLabel, ConfiguredTarget]):
@@ -173,7 +178,7 @@ def read(path: str, id_: bytes) -> KeptGraph | None:
             )
             data = os.pread(descriptor, min(size, status.st_size), _HEAD)
             if crc32(data) == crc:
-                return KeptGraph(id_, descriptor, _load(data), _HEAD + size)
+                return KeptGraph(path, id_, descriptor, _load(data), _HEAD + size)
     except (OSError, ValueError, pickle.UnpicklingError, EOFError, AttributeError, TypeError):
         pass
     os.close(descriptor)
@@ -183,11 +188,15 @@ def read(path: str, id_: bytes) -> KeptGraph | None:
 def encode(
     id_: bytes, graph: ConfiguredGraph, keys: KeyTable, index_of: Callable[[tuple[Place, ...]], Index]
 ) -> bytes:
-    """Returns the bytes of a file. `index_of` gives the index, once it is known where targets lie."""
+    """Returns the bytes of a file. `index_of` gives the index, once it is known where targets lie.
+
+    Raises pickle.UnpicklingError for targets that could not be read again.
+    """
     chunks, places, offset = [], [], 0
     for target in graph.targets.values():
         deep = tuple(keys.deep_key(action.id) for action in target.actions)
         chunk = pickle.dumps((target, keys.hashes[target.id], deep), pickle.HIGHEST_PROTOCOL)
+        _load(chunk)
         chunks.append(chunk)
         places.append(Place(offset, len(chunk), crc32(chunk)))
         offset += len(chunk)

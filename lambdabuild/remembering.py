@@ -78,7 +78,7 @@ def remember(arguments: Sequence[str], root: Path, ground: Ground, answer: Answe
 
 def _stands_on(root: Path, ground: Ground, earlier: noop.Doubt | None, began_ns: int) -> tuple[bytes, bytes]:
     """Returns paths and statuses of all that an answer stands on."""
-    read = set(ground.read) if earlier else _with_directories({*ground.read, *_own_files()})
+    read = set(ground.read) if earlier else {*_with_directories(ground.read), *_own_files()}
     known = {os.fsencode(path): status for path, status in _statuses(root, read, ground.made, began_ns)}
     paths, statuses = bytearray(), bytearray()
     if earlier:

@@ -57,7 +57,7 @@ def ask_again(project: Project, *arguments: str, start: str = ".") -> Ran | None
         stack.enter_context(contextlib.redirect_stdout(streams[0]))
         stack.enter_context(contextlib.redirect_stderr(streams[1]))
         code = noop.answer(arguments, time.monotonic())
-    if code is None:
+    if not isinstance(code, int):
         return None
     out, err = (stream.buffer.getvalue().decode() for stream in streams)  # type: ignore[attr-defined]
     return Ran(code, out, err)

@@ -296,3 +296,14 @@ def test_only_file_systems_that_tell_of_changes_are_believed() -> None:
     assert not believed("/mnt/with blank/w")
     assert believed("/net/home/fast/w")
     assert lasting("")("/anything") is False
+
+
+def test_a_graph_with_a_damaged_target_is_removed_and_made_again(project: Project) -> None:
+    ask(project, "hash", "//...")
+    graph = next(path for path in states(project) if path.suffix == ".graph")
+    graph.write_bytes(graph.read_bytes()[:-1] + b"x")
+    rest()
+    (project.root / "handler.py").write_text("def main(event, context):\n    return 3\n")
+    ran = ask(project, "hash", "//...")
+    assert (ran.code, "was damaged and has been removed" in ran.err) == (3, True)
+    assert ask(project, "hash", "//...").code == 0

@@ -20,6 +20,9 @@ if TYPE_CHECKING:  # every start would pay for it
     from lambdabuild.noop import Doubt
 
 
+_NO_SPACE = "error: the output cannot be written: no space left on device"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -39,6 +42,11 @@ def _answer_again(arguments: Sequence[str]) -> Doubt | None:
         answer = noop.answer(arguments, time.monotonic())
     except BrokenPipeError:
         answer = 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(_NO_SPACE, file=sys.stderr)
+        answer = 3
     if isinstance(answer, int):
         os._exit(answer)  # all is written, and nothing has to be tidied up
     return answer
@@ -79,7 +87,7 @@ def run(arguments: Sequence[str], doubt: Doubt | None = None) -> int:
         if error.errno != errno.ENOSPC:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        ui.note("error: the output cannot be written: no space left on device")
+        ui.note(_NO_SPACE)
         return 3
     return code if isinstance(code, int) else 0
 

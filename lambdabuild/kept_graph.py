@@ -14,6 +14,7 @@ can become nothing but the classes listed here.
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import pickle
@@ -242,4 +243,10 @@ def _add_parts(
 
 
 def _load(data: bytes) -> Any:
-    return _Reader(io.BytesIO(data)).load()
+    collects = gc.isenabled()
+    gc.disable()  # all that is made here lives on, and is looked through again and again otherwise
+    try:
+        return _Reader(io.BytesIO(data)).load()
+    finally:
+        if collects:
+            gc.enable()

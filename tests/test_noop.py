@@ -59,7 +59,7 @@ def ask_again(project: Project, *arguments: str, start: str = ".") -> Ran | None
         code = noop.answer(arguments, time.monotonic())
     if not isinstance(code, int):
         return None
-    out, err = (stream.buffer.getvalue().decode() for stream in streams)  # type: ignore[attr-defined]
+    out, err = (stream.buffer.getvalue().decode() for stream in streams)
     return Ran(code, out, err)
 
 
@@ -109,12 +109,23 @@ def rewritten(path: Path, content: str) -> None:
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
+def relinked(path: Path, target: str) -> None:
+    path.unlink()
+    path.symlink_to(target)
+
+
+def moved_away(directory: Path, to: Path) -> None:
+    """Moves a directory out of the workspace, and leaves a link to it."""
+    directory.rename(to)
+    directory.symlink_to(to)
+
+
 EDITS: dict[str, Callable[[Path], object]] = {
     "a source": lambda root: (root / "lib/a.py").write_text("A = 2\n"),
     "a source, with its times": lambda root: rewritten(root / "lib/a.py", "A = 2\n"),
     "a source, by another file": lambda root: replaced(root / "lib/a.py", "A = 2\n"),
     "what a link leads to": lambda root: (root / "data/real.json").write_text("[]"),
-    "a link": lambda root: ((root / "link.json").unlink(), (root / "link.json").symlink_to("handler.py")),
+    "a link": lambda root: relinked(root / "link.json", "handler.py"),
     "a file that a glob finds": lambda root: (root / "lib/sub/c.py").write_text(""),
     "a directory for a glob": lambda root: (root / "lib/new").mkdir(),
     "a missing source": lambda root: (root / "handler.py").unlink(),
@@ -123,10 +134,7 @@ EDITS: dict[str, Callable[[Path], object]] = {
     "a new package": lambda root: (root / "other/BUILD").write_text(""),
     "a BUILD file that comes first": lambda root: (root / "BUILD.lambda").write_text(BUILD),
     "WORKSPACE.toml": lambda root: (root / "WORKSPACE.toml").write_text('[workspace]\nname = "x"\n'),
-    "a directory behind a link": lambda root: (
-        (root / "data").rename(root.parent / "data"),
-        (root / "data").symlink_to(root.parent / "data"),
-    ),
+    "a directory behind a link": lambda root: moved_away(root / "data", root.parent / "data"),
 }
 
 

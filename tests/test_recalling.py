@@ -59,7 +59,7 @@ def ask(project: Project, *arguments: str) -> Ran:
         stack.enter_context(contextlib.redirect_stderr(streams[1]))
         answer = noop.answer(arguments, time.monotonic())
         code = answer if isinstance(answer, int) else cli.run(arguments, answer)
-    out, err = (stream.buffer.getvalue().decode() for stream in streams)  # type: ignore[attr-defined]
+    out, err = (stream.buffer.getvalue().decode() for stream in streams)
     return Ran(code, out, err)
 
 
@@ -196,7 +196,7 @@ def test_a_graph_that_others_can_write_to_is_not_read(project: Project, evaluate
 
 def test_a_graph_makes_nothing_but_what_graphs_are_made_of(tmp_path: Path) -> None:
     class Evil:
-        def __reduce__(self) -> object:
+        def __reduce__(self) -> tuple[object, ...]:
             return os.mkdir, (str(tmp_path / "made"),)
 
     data = pickle.dumps(Evil())

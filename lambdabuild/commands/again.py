@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -35,6 +36,7 @@ def recalled(ui: Ui, where: Place) -> Recalled | None:
         return None
     place = state.place(str(cache_directory()), doubt.kept.question)
     found = recall(doubt, place, where.workspace, cache_directory())
+    gc.freeze()  # what was recalled lives as long as the process
     for text, at in found.kept.index.said if found else ():
         ui.said(text, at)
     return found

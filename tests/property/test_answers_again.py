@@ -180,7 +180,7 @@ def ask(project: Project, question: tuple[str, ...]) -> tuple[int, list[str], li
         stack.enter_context(contextlib.redirect_stderr(streams[1]))
         answer = noop.answer(question, time.monotonic())
         code = answer if isinstance(answer, int) else cli.run(question, answer)
-    out, err = (stream.buffer.getvalue().decode().splitlines() for stream in streams)  # type: ignore[attr-defined]
+    out, err = (stream.buffer.getvalue().decode().splitlines() for stream in streams)
     told = [
         " ".join(word for word in line.split() if word[-1:] != "s" or not word[0].isdecimal()) for line in out
     ]

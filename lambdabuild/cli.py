@@ -64,7 +64,8 @@ def run(arguments: Sequence[str], doubt: Doubt | None = None) -> int:
     from lambdabuild.errors import LambdaBuildError
     from lambdabuild.ui import Invocation, Ui
 
-    invocation = Invocation(tuple(arguments), Moment.now(), doubt)
+    began = Moment(*doubt.began) if doubt else Moment.now()
+    invocation = Invocation(tuple(arguments), began, doubt)
     ui = Ui(as_json="--json" in arguments, invocation=invocation)
     try:
         code = root.main(args=list(arguments), prog_name="lambdabuild", standalone_mode=False, obj=ui)

@@ -66,6 +66,7 @@ class Evaluation:
     seen:     what it was made from; None where a view does not note that, or has refused something.
     looked_at: the paths that it was made from, those that links led to among them.
     links:    those of them that are links.
+    leads:    path -> where links led from it, of those that are not there themselves.
     said:     what BUILD files printed, and where.
     part:     which targets have to be hashed, where most are known from an earlier answer.
     """
@@ -80,6 +81,7 @@ class Evaluation:
     seen: Seen | None = None
     looked_at: frozenset[str] = frozenset()
     links: frozenset[str] = frozenset()
+    leads: Mapping[str, str] = field(default_factory=dict)
     said: tuple[tuple[str, Location | None], ...] = ()
     part: Part | None = None
 
@@ -101,7 +103,8 @@ def evaluate(workspace: Workspace, question: Question, say: Say, *, tree: View |
         if not isinstance(view, Watched):
             return made
         looked_at = paths_of(view.seen, files)
-        return replace(made, seen=view.seen, looked_at=looked_at, links=frozenset(files.links))
+        links = frozenset(files.links)
+        return replace(made, seen=view.seen, looked_at=looked_at, links=links, leads=files.led)
 
     said: list[tuple[str, Location | None]] = []
 

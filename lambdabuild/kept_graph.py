@@ -62,6 +62,7 @@ class Index(NamedTuple):
     users:   for each target, the numbers of those that take its outputs.
     sources: path of a source, or where links led from it -> numbers of the targets that take it.
     seen:    path -> what the evaluation asked of it, with the answers.
+    leads:   path that was asked of -> where links led from it.
     links:   paths of the links on the way to anything.
     said:    what BUILD files printed, and where.
     notes:   for each root, what users should know of it.
@@ -72,6 +73,7 @@ class Index(NamedTuple):
     users: tuple[tuple[int, ...], ...]
     sources: Mapping[str, tuple[int, ...]]
     seen: Mapping[str, tuple[tuple[str, Any], ...]]
+    leads: Mapping[str, str]
     links: frozenset[str]
     said: tuple[tuple[str, Location | None], ...]
     notes: tuple[tuple[str, ...], ...]
@@ -191,7 +193,7 @@ def encode(
 ) -> bytes:
     """Returns the bytes of a file. `index_of` gives the index, once it is known where targets lie.
 
-    Raises pickle.UnpicklingError for targets that could not be read again.
+    Raises pickle.UnpicklingError for what could not be read again.
     """
     chunks, places, offset = [], [], 0
     for target in graph.targets.values():
@@ -202,6 +204,7 @@ def encode(
         places.append(Place(offset, len(chunk), crc32(chunk)))
         offset += len(chunk)
     index = pickle.dumps(index_of(tuple(places)), pickle.HIGHEST_PROTOCOL)
+    _load(index)
     numbers = (len(index).to_bytes(8, "little"), crc32(index).to_bytes(8, "little"))
     return b"".join((_MAGIC, id_, *numbers, index, *chunks))
 

@@ -29,12 +29,16 @@ _MOST_PROCESSES = 4
 class Doubt:
     """An answer that may not hold.
 
+    began:   a moment before the first of them was looked at, by both clocks, in nanoseconds.
     changed: numbers of the paths whose status is not what it was.
     """
 
-    __slots__ = ("changed", "kept", "paths")
+    __slots__ = ("began", "changed", "kept", "paths")
 
-    def __init__(self, kept: state.State, paths: list[bytes], changed: list[int]) -> None:
+    def __init__(
+        self, began: tuple[int, int], kept: state.State, paths: list[bytes], changed: list[int]
+    ) -> None:
+        self.began = began
         self.kept = kept
         self.paths = paths
         self.changed = changed
@@ -73,7 +77,12 @@ def question(arguments: Sequence[str]) -> bytes | None:
     far as lambdabuild or Python look at it, and which lambdabuild and Python these are.
     """
     start = _start(arguments)
-    if not arguments or arguments[0] not in COMMANDS or "-" in arguments or start is None:
+    if (
+        not arguments
+        or arguments[0] not in COMMANDS
+        or start is None
+        or not {"-", "--"}.isdisjoint(arguments)
+    ):
         return None
     if sys.getfilesystemencoding() != "utf-8" or "_LAMBDABUILD_COMPLETE" in os.environ:
         return None
@@ -100,7 +109,7 @@ def _libc() -> str:
 
 
 def _start(arguments: Sequence[str]) -> str | None:
-    """Returns the directory that -C names, links followed, or the current one; None in doubt."""
+    """Returns the current directory, and the one that -C names, links followed; None in doubt."""
     chosen = "."
     for number, word in enumerate(arguments):
         if word in ("-C", "--directory"):
@@ -111,17 +120,21 @@ def _start(arguments: Sequence[str]) -> str | None:
             chosen = word[2:]
         elif word.startswith("-") and not word.startswith(("--", "-//", "-:")) and "C" in word:
             return None  # -kC DIR
-    return os.path.realpath(chosen)
+    try:
+        return f"{os.getcwd()}\0{os.path.realpath(chosen)}"
+    except OSError:
+        return None
 
 
 def compare(kept: state.State) -> Doubt:
     """Returns which of the paths that an answer stands on are not as they were; raises OSError."""
+    began = time.time_ns(), time.monotonic_ns()
     paths = kept.paths.split(b"\0")
     del paths[-1]
     before = os.open(".", os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.chdir(kept.root)
-        return Doubt(kept, paths, _changed(paths, kept.statuses))
+        return Doubt(began, kept, paths, _changed(paths, kept.statuses))
     finally:
         os.fchdir(before)
         os.close(before)

@@ -12,7 +12,7 @@ import contextlib
 import json
 import os
 import stat
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -177,13 +177,26 @@ class _Changes:
         return True
 
     def _alike(self, paths: Iterable[str]) -> bool:
-        """Tells whether the evaluation would see what it saw, at those paths and directly below them."""
-        asked = {"" if path == "." else path for path in paths}
+        """Tells whether the evaluation would see what it saw, wherever those paths can have changed that."""
+        changed = {"" if path == "." else path for path in paths}
         seen = self._index.seen
-        below = [path for path in seen if path in asked or path.rpartition("/")[0] in asked]
+        below = [path for path, answers in seen.items() if self._may_differ(path, answers, changed)]
         return answers_alike(
             self._tree, {(what, path): answer for path in below for what, answer in seen[path]}
         )
+
+    def _may_differ(self, path: str, answers: Iterable[tuple[str, Any]], changed: Set[str]) -> bool:
+        """Tells whether what was answered of `path` stands on one of the `changed`.
+
+        That is itself, where links lead from it, and the directory that it is in. Where nothing was
+        found, the directory may have been absent too, and the nearest one that was there is what changes.
+        """
+        absent = not all(answer for _, answer in answers)
+        for place in {path, self._index.leads.get(path, path)}:
+            above = {place, place.rpartition("/")[0]}
+            if not changed.isdisjoint(above | set(_directories(place)) if absent else above):
+                return True
+        return False
 
     def _all_held(self, directories: set[str]) -> bool:
         """Tells whether those directories of the store still have what the answer needs."""
@@ -204,6 +217,13 @@ class _Changes:
             for root, told in zip(self._index.roots, self._told, strict=True)
             if len(told) > 1 and told[2] in lost
         }
+
+
+def _directories(path: str) -> Iterator[str]:
+    """Yields the directories that `path` lies in, up to "", the root of the workspace."""
+    while path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def encoded_basis(graph: bytes, told: Sequence[Told], edits: Mapping[int, Known]) -> bytes:
@@ -240,6 +260,7 @@ def index_of(evaluation: Evaluation, leads: Mapping[str, str], places: tuple[Pla
         users=tuple(tuple(sorted(each)) for each in users),
         sources={path: tuple(sorted(each)) for path, each in sources.items()},
         seen={path: tuple(each) for path, each in seen.items()},
+        leads=evaluation.leads,
         links=evaluation.links | frozenset(leads),
         said=evaluation.said,
         notes=tuple(evaluation.notes.get(root, ()) for root in evaluation.roots),

@@ -133,10 +133,15 @@ class _Looker:
 
 
 def _with_directories(paths: Iterable[str]) -> set[str]:
-    """Returns `paths` and the directories that they lie in, up to the root of the workspace or all files."""
+    """Returns `paths` and the directories that they lie in, up to the root of the workspace or all files.
+
+    What is there outside the workspace comes alone: others come and go beside it.
+    """
     seen: set[str] = set()
     for path in paths:
         each = path or "."
+        if each.startswith("/") and os.path.lexists(each):
+            seen.add(each)
         while each not in seen:
             seen.add(each)
             each = os.path.dirname(each) or "."

@@ -7,6 +7,7 @@ import gc
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pickle import PickleError
 
 from lambdabuild import kept_graph, noop, state
 from lambdabuild.commands.options import Place, cache_directory
@@ -47,13 +48,19 @@ def keep(ui: Ui, where: Place, ground: Ground | None, answer: Answer) -> None:
 
     ground: what that stands on; None if not all of it is known.
     """
-    if ground is None or ui.invocation is None:
+    if ground is None or ui.invocation is None or _is_led_to_settings(where):
         return
     if answer.earlier is None:
         # A WORKSPACE.toml on the way up from where the command was given would be another workspace.
         nearest = f"{where.package}/{FILE_NAME}".lstrip("/")
         ground = replace(ground, read={*ground.read, FILE_NAME, nearest})
     remember(ui.invocation.arguments, where.workspace.root, ground, answer, ui.invocation.began)
+
+
+def _is_led_to_settings(where: Place) -> bool:
+    """Tells whether settings are behind a link, or would be if it led anywhere: where, is not kept."""
+    here = where.workspace.root / where.package
+    return any((directory / FILE_NAME).is_symlink() for directory in (here, *here.parents))
 
 
 def keep_with_graph(
@@ -74,13 +81,14 @@ def keep_with_graph(
     asked = noop.question(ui.invocation.arguments) if ui.invocation else None
     if ground is None or asked is None or keys is None:
         return
-    id_ = os.urandom(16)
-    data = kept_graph.encode(
-        id_, evaluation.graph, keys, lambda places: index_of(evaluation, session.leads, places)
-    )
-    with contextlib.suppress(OSError):
+    id_, basis = os.urandom(16), b""
+    with contextlib.suppress(OSError, PickleError):
+        data = kept_graph.encode(
+            id_, evaluation.graph, keys, lambda places: index_of(evaluation, session.leads, places)
+        )
         write(graph_place(state.place(str(session.cache_dir), asked)), data)
-        keep(ui, where, ground, Answer(pieces, session.held, encoded_basis(id_, told, {})))
+        basis = encoded_basis(id_, told, {})
+    keep(ui, where, ground, Answer(pieces, session.held, basis))
 
 
 def keep_recalled(

@@ -75,16 +75,26 @@ def test_settings_behind_a_link_are_noticed_where_they_lie(project: Project) -> 
 
 
 def test_what_a_link_that_led_nowhere_leads_to_is_noticed_when_it_appears(project: Project) -> None:
-    (project.root / "text/WORKSPACE.toml").symlink_to(project.root / "late/WORKSPACE.toml")
-    rest()
-    ask(project, HASH)
-    rest()
-    before = ask(project, HASH)
-    assert before[0] == 0
+    question = ("hash", "//app/...")
     (project.root / "late").mkdir()
+    (project.root / "app/WORKSPACE.toml").symlink_to(project.root / "late/WORKSPACE.toml")
+    rest()
+    ask(project, question)
+    rest()
+    assert ask(project, question)[0] == 0
     (project.root / "late/WORKSPACE.toml").write_text("[workspace]\n")
-    assert agrees(project)
-    assert ask(project, HASH) != before, "text is another workspace now"
+    assert agrees(project, question)
+    assert ask(project, question)[0] == 2, "app is another workspace now"
+
+
+def test_settings_are_noticed_from_directories_below(project: Project) -> None:
+    question = ("hash", "//...", "-C", "app")
+    rest()
+    before = ask(project, question)
+    settings = project.root / "WORKSPACE.toml"
+    settings.write_bytes(settings.read_bytes().replace(b"amd64", b"arm64"))
+    assert agrees(project, question)
+    assert ask(project, question) != before
 
 
 def test_a_directory_that_a_pattern_of_copy_would_take_is_noticed_when_it_appears(project: Project) -> None:

@@ -178,14 +178,22 @@ class Everything(RuleBasedStateMachine):
         warm = ask(self.warm, self.question)
         clean = self.directory / "clean" / "lambdabuild"
         shutil.rmtree(clean, ignore_errors=True)
-        assert warm == ask(Project(self.warm.root, clean, workspace=False), self.question)
+        cold = ask(Project(self.warm.root, clean, workspace=False), self.question)
+        assert _told(warm) == _told(cold)
 
     def teardown(self) -> None:
         if hasattr(self, "directory"):
             shutil.rmtree(self.directory, ignore_errors=True)
 
 
+def _told(answer: tuple[int, list[str], list[str]]) -> tuple[int, list[str], list[str]]:
+    """Returns an answer without what tells builds from no-ops in a report as JSON."""
+    code, out, err = answer
+    marks = ('"status": "', '"seconds": ', '"built": ', '"cached": ')
+    return code, [line for line in out if not line.startswith(marks)], err
+
+
 TestEverything = Everything.TestCase
 TestEverything.settings = settings(
-    settings.get_profile("default"), max_examples=settings().max_examples // 10, stateful_step_count=12
+    settings.get_profile("default"), max_examples=settings().max_examples // 20, stateful_step_count=10
 )

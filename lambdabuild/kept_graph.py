@@ -30,6 +30,7 @@ from lambdabuild.configured import (
     ConfiguredGraph,
     ConfiguredLabel,
     ConfiguredTarget,
+    FunctionSpec,
     ImageOutputs,
     LayerOutputs,
 )
@@ -82,7 +83,7 @@ class Index(NamedTuple):
 
 _CLASSES: tuple[type, ...] = (
     *(Action, ActionId, ActionOutput, HostFile, SourceFile, Label, Location, Digest, FileNode, Kind),
-    *(ConfiguredLabel, ConfiguredTarget, ImageOutputs, LayerOutputs, Index, Place, frozenset),
+    *(ConfiguredLabel, ConfiguredTarget, FunctionSpec, ImageOutputs, LayerOutputs, Index, Place, frozenset),
 )
 _KNOWN = {(each.__module__, each.__qualname__): each for each in _CLASSES}
 

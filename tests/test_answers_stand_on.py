@@ -15,7 +15,8 @@ import pytest
 from lambdabuild import action, configured, kept_graph, noop
 from lambdabuild.clock import Moment
 from tests.project import Project
-from tests.property.test_answers_on_everything import VARIANTS, Everything, ask
+from tests.property.test_answers_again import ask
+from tests.property.test_answers_on_everything import VARIANTS, Everything
 from tests.test_noop import rest
 
 HASH = ("hash", "//...")
@@ -164,7 +165,8 @@ def _classes(hint: object) -> set[type]:
 
 
 def test_whatever_a_configured_target_consists_of_has_a_place_in_a_graph() -> None:
-    todo, seen = [configured.ConfiguredTarget], set[type]()
+    todo: list[type] = [configured.ConfiguredTarget]
+    seen: set[type] = set()
     while todo:
         each = todo.pop()
         seen.add(each)

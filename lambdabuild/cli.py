@@ -9,30 +9,64 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Sequence
+import time
+
+from lambdabuild import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # every start would pay for it
+    from collections.abc import Sequence
+
+    from lambdabuild.noop import Doubt
+
+
+_NO_SPACE = "error: the output cannot be written: no space left on device"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given == ["--version"]:
-        from lambdabuild import __version__
-
         print(f"lambdabuild {__version__}")
         sys.exit(0)
+    doubt = _answer_again(given)
     _use_utf8(given)
-    sys.exit(run(given))
+    sys.exit(run(given, doubt))
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Runs one command; returns its exit code."""
+def _answer_again(arguments: Sequence[str]) -> Doubt | None:
+    """Exits if the answer of last time still holds; returns the doubt if it may not."""
+    from lambdabuild import noop  # --version does without
+
+    try:
+        answer = noop.answer(arguments, time.monotonic())
+    except BrokenPipeError:
+        answer = 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(_NO_SPACE, file=sys.stderr)
+        answer = 3
+    if isinstance(answer, int):
+        os._exit(answer)  # all is written, and nothing has to be tidied up
+    return answer
+
+
+def run(arguments: Sequence[str], doubt: Doubt | None = None) -> int:
+    """Runs one command; returns its exit code.
+
+    doubt: what has changed since the same was asked before.
+    """
     import click
 
+    from lambdabuild.clock import Moment
     from lambdabuild.commands import root
     from lambdabuild.errors import LambdaBuildError
-    from lambdabuild.ui import Ui
+    from lambdabuild.ui import Invocation, Ui
 
-    ui = Ui(as_json="--json" in arguments)
+    began = Moment(*doubt.began) if doubt else Moment.now()
+    invocation = Invocation(tuple(arguments), began, doubt)
+    ui = Ui(as_json="--json" in arguments, invocation=invocation)
     try:
         code = root.main(args=list(arguments), prog_name="lambdabuild", standalone_mode=False, obj=ui)
         if sys.stdout is not None:
@@ -54,7 +88,7 @@ def run(arguments: Sequence[str]) -> int:
         if error.errno != errno.ENOSPC:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        ui.note("error: the output cannot be written: no space left on device")
+        ui.note(_NO_SPACE)
         return 3
     return code if isinstance(code, int) else 0
 

@@ -14,22 +14,22 @@ from typing import TYPE_CHECKING
 from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel
 from lambdabuild.dockerfile_targets import DockerfileSettings
 from lambdabuild.errors import Location, UserError
-from lambdabuild.external.pins import ImagePins
-from lambdabuild.external_package import RULE, RULE_FILE, external_package
+from lambdabuild.keys import Part
 from lambdabuild.label import EXTERNAL, Label, TargetPattern, parse_label, parse_pattern
-from lambdabuild.loading import Loader
 from lambdabuild.rule import MANUAL
-from lambdabuild.rulebook import Rulebook
 from lambdabuild.sources import Kind, View, WorkingTree
 from lambdabuild.sources.seen import Seen, Watched
-from lambdabuild.starlark import Beat, isolated
-from lambdabuild.starlark.isolate import Emit
 from lambdabuild.target import Target
 from lambdabuild.workspace import FILE_NAME as WORKSPACE_FILE
 from lambdabuild.workspace import Workspace, host_machine_platform, resolve_platforms
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # an answer that is made of an earlier one evaluates nothing
+    from lambdabuild.external.pins import ImagePins
+    from lambdabuild.loading import Loader
     from lambdabuild.python.lock import Lock
+    from lambdabuild.rulebook import Rulebook
+    from lambdabuild.starlark import Beat
+    from lambdabuild.starlark.isolate import Emit
     from lambdabuild.third_party import Asked
 
 
@@ -63,7 +63,12 @@ class Evaluation:
     asked:    without a lock, the third-party requirements that it has to cover.
     asked_builds: without a lock, the `[build-system] requires` that it has to cover.
     unmatched: of a lenient question, the patterns that name nothing.
-    seen:     what it was made from, where the view of the files notes that.
+    seen:     what it was made from; None where a view does not note that, or has refused something.
+    looked_at: the paths that it was made from, those that links led to among them.
+    links:    those of them that are links.
+    leads:    path -> where links led from it, of those that are not there themselves.
+    said:     what BUILD files printed, and where.
+    part:     which targets have to be hashed, where most are known from an earlier answer.
     """
 
     roots: tuple[ConfiguredLabel, ...]
@@ -74,6 +79,11 @@ class Evaluation:
     asked_builds: tuple[tuple[str, ...], ...] = ()
     unmatched: tuple[TargetPattern, ...] = ()
     seen: Seen | None = None
+    looked_at: frozenset[str] = frozenset()
+    links: frozenset[str] = frozenset()
+    leads: Mapping[str, str] = field(default_factory=dict)
+    said: tuple[tuple[str, Location | None], ...] = ()
+    part: Part | None = None
 
 
 Say = Callable[[str, "Location | None"], None]
@@ -84,17 +94,30 @@ def evaluate(workspace: Workspace, question: Question, say: Say, *, tree: View |
 
     tree: the files that are looked at, if not those of the working tree.
     """
+    from lambdabuild.starlark import isolated
 
     def work(beat: Beat, emit: Emit) -> Evaluation:
-        view = tree or WorkingTree(workspace.root, workspace.ignore)
+        files = WorkingTree(workspace.root, workspace.ignore)
+        view = tree or Watched(files)
         made = _evaluate(workspace, view, question, beat, lambda text, at: emit((text, at)))
-        return replace(made, seen=view.seen) if isinstance(view, Watched) else made
+        if not isinstance(view, Watched):
+            return made
+        looked_at = paths_of(view.seen, files)
+        links = frozenset(files.links)
+        return replace(made, seen=view.seen, looked_at=looked_at, links=links, leads=files.led)
 
-    return isolated(work, on_event=lambda event: say(*event))
+    said: list[tuple[str, Location | None]] = []
+
+    def on_event(event: tuple[str, Location | None]) -> None:
+        said.append(event)
+        say(*event)
+
+    return replace(isolated(work, on_event=on_event), said=tuple(said))
 
 
 def _evaluate(workspace: Workspace, tree: View, question: Question, beat: Beat, say: Say) -> Evaluation:
     from lambdabuild.analysis import Analyzer  # a query takes only what loads
+    from lambdabuild.rulebook import Rulebook
     from lambdabuild.third_party import ThirdParty
 
     rulebook = Rulebook(tree, beat=beat, say=say)
@@ -143,12 +166,19 @@ def _evaluate(workspace: Workspace, tree: View, question: Question, beat: Beat, 
     )
 
 
+def paths_of(seen: Seen | None, files: WorkingTree) -> frozenset[str]:
+    """Returns the paths that were asked for, and what links made of them."""
+    return frozenset(path for _, path in seen or ()) | files.looked_at
+
+
 def platforms_of_images(workspace: Workspace, say: Say) -> Mapping[str, tuple[str, ...]]:
     """Returns, for each external image, the platforms that it may be asked for.
 
     Those are the workspace's own, and those of all targets that stand on it.
     Reads no lock. Raises UserError.
     """
+    from lambdabuild.rulebook import Rulebook
+    from lambdabuild.starlark import isolated
 
     def work(beat: Beat, emit: Emit) -> Mapping[str, tuple[str, ...]]:
         tree = WorkingTree(workspace.root, workspace.ignore)
@@ -177,6 +207,10 @@ def make_loader(workspace: Workspace, tree: View, rulebook: Rulebook, *, pinned:
     pinned: whether external images are what WORKSPACE.lock says, or only names; what Dockerfiles
             name need not be declared then.
     """
+    from lambdabuild.external.pins import ImagePins
+    from lambdabuild.external_package import RULE, RULE_FILE, external_package
+    from lambdabuild.loading import Loader
+
     at = Location(WORKSPACE_FILE)
     try:
         auto = [parse_label(text) for text in workspace.list("images.auto")]
@@ -200,6 +234,7 @@ def make_loader(workspace: Workspace, tree: View, rulebook: Rulebook, *, pinned:
 def read_pins(tree: View) -> ImagePins:
     """Returns what WORKSPACE.lock pins, if there is one; raises UserError if it cannot be understood."""
     from lambdabuild.external.lock_file import FILE_NAME, parse_pins  # for those who have external images
+    from lambdabuild.external.pins import ImagePins
 
     return parse_pins(tree.read(FILE_NAME)) if tree.kind(FILE_NAME) is Kind.FILE else ImagePins.of(())
 

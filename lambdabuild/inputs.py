@@ -29,6 +29,11 @@ class InputFiles:
         self._host: dict[str, FileNode] = {}
         self._host_places: dict[Digest, str] = {}
 
+    @property
+    def uses_host(self) -> bool:
+        """Tells whether files of this machine outside the workspace were asked for."""
+        return bool(self._host)
+
     def node(self, file: SourceFile | HostFile) -> FileNode:
         """Returns digest and mode of a file; raises UserError where it cannot be used."""
         node = self._tree.node(file.path) if isinstance(file, SourceFile) else self._host_node(file.path)

@@ -5,7 +5,8 @@ docs/hashing.md specifies what is computed here; this is its implementation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from lambdabuild.action import (
     Action,
@@ -28,6 +29,20 @@ NodeOf = Callable[["SourceFile | HostFile"], FileNode]
 TAG_DIGITS = 32
 
 
+class Known(NamedTuple):
+    """The hash of a target, and the deep keys of its actions, in order."""
+
+    hash: Key
+    keys: tuple[Key, ...]
+
+
+class Part(NamedTuple):
+    """The targets of a graph that have to be hashed, dependencies first; the others are known."""
+
+    news: Sequence[ConfiguredLabel]
+    known: Callable[[ConfiguredLabel], Known]
+
+
 class KeyTable:
     """Deep keys of all actions of a graph, and hashes of its targets.
 
@@ -35,14 +50,23 @@ class KeyTable:
     failures: targets of which a source, or one of a dependency, cannot be used.
     """
 
-    def __init__(self, graph: ConfiguredGraph, node_of: NodeOf, tool_version: Callable[[str], int]) -> None:
-        self.hashes: dict[ConfiguredLabel, Key] = {}
+    def __init__(
+        self,
+        graph: ConfiguredGraph,
+        node_of: NodeOf,
+        tool_version: Callable[[str], int],
+        part: Part | None = None,
+    ) -> None:
+        self.hashes: dict[ConfiguredLabel, Key] = _Hashes(part)
         self.failures: dict[ConfiguredLabel, UserError] = {}
         self._deep: dict[ActionId, Key] = {}
         self._graph = graph
         self._node_of = node_of
         self._tool_version = tool_version
-        for id_, target in graph.targets.items():
+        self._part = part
+        self._news = frozenset(part.news if part else ())
+        for id_ in part.news if part else graph.targets:
+            target = graph.targets[id_]
             try:
                 self._add(target)
             except UserError as error:
@@ -50,7 +74,16 @@ class KeyTable:
                 self.failures[id_] = error
 
     def deep_key(self, action: ActionId) -> Key:
-        return self._deep[action]
+        found = self._deep.get(action)
+        return self._known_key(action) if found is None else found
+
+    def _known_key(self, action: ActionId) -> Key:
+        """Returns the deep key of an action whose target needs no hashing; raises KeyError for others."""
+        id_ = ConfiguredLabel(action.label, action.platform)
+        if self._part is None or id_ in self._news:
+            raise KeyError(action)
+        key = self._deep[action] = self._part.known(id_).keys[action.number]
+        return key
 
     def deep_document(self, action: Action) -> Mapping[str, Canonical]:
         """Returns the document that the deep key of `action` is the hash of."""
@@ -69,10 +102,24 @@ class KeyTable:
     def _reference(self, source: Input) -> Canonical:
         if not isinstance(source, ActionOutput):
             return source_reference(self._node_of(source))
-        key = self._deep.get(source.action)
-        if key is None:
-            raise self.failures[ConfiguredLabel(source.action.label, source.action.platform)]
+        try:
+            key = self.deep_key(source.action)
+        except KeyError:
+            raise self.failures[ConfiguredLabel(source.action.label, source.action.platform)] from None
         return output_reference(key, source.name, source.executable)
+
+
+class _Hashes(dict[ConfiguredLabel, Key]):
+    """Hashes, with those that are known beside those that were worked out."""
+
+    def __init__(self, part: Part | None) -> None:
+        self._part = part
+        self._news = frozenset(part.news if part else ())
+
+    def __missing__(self, id_: ConfiguredLabel) -> Key:
+        if self._part is None or id_ in self._news:
+            raise KeyError(id_)
+        return self._part.known(id_).hash
 
 
 def tag_of(hash_: Key) -> str:

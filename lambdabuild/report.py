@@ -30,6 +30,7 @@ class TargetReport:
     output:  workspace-relative directory with what was made, or None for nothing.
     notes:   what a user should know of it although nothing is wrong.
     absent_layers: those that `output` lacks: nobody here needed their bytes yet.
+    digest:  that of its image, where the image itself was not looked at.
     """
 
     id: ConfiguredLabel
@@ -42,6 +43,11 @@ class TargetReport:
     error: LambdaBuildError | None = None
     notes: tuple[str, ...] = ()
     absent_layers: tuple[OciDigest, ...] = ()
+    digest: OciDigest | None = None
+
+    @property
+    def image_digest(self) -> OciDigest | None:
+        return self.built.image.digest if self.built else self.digest
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -51,7 +57,7 @@ class TargetReport:
             "status": self.status,
             "hash": self.hash,
             "tag": tag_of(self.hash) if self.hash else None,
-            "image_digest": self.built.image.digest if self.built else None,
+            "image_digest": self.image_digest,
             "seconds": round(self.seconds, 3),
             "output": self.output,
             "absent_layers": list(self.absent_layers),

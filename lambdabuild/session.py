@@ -5,7 +5,7 @@ Knows neither terminal nor environment: what it needs of them is handed in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -22,12 +22,14 @@ from lambdabuild.explain.history import LocalHistory
 from lambdabuild.external.registries import PinnedLayers, Registries
 from lambdabuild.inputs import InputFiles
 from lambdabuild.keys import KeyTable
-from lambdabuild.output_paths import output_directories
+from lambdabuild.output_paths import LISTING, output_directories
 from lambdabuild.outputs import prepare
 from lambdabuild.plan import Plan
 from lambdabuild.publishing import Recorder
+from lambdabuild.remembering import Ground
 from lambdabuild.report import BUILT, CACHED, BuildReport, TargetReport
 from lambdabuild.reporting import Reporter, wanted
+from lambdabuild.settings import OUT_DIR
 from lambdabuild.sources import WorkingTree
 from lambdabuild.store import Stores
 from lambdabuild.store.local import LocalActionCache, LocalStore
@@ -47,6 +49,24 @@ if TYPE_CHECKING:
     from lambdabuild.store.layered import LayeredStore
 
 
+def _made(cache: Path, report: BuildReport) -> list[str]:
+    """Returns a file of each output, and the directories in which the store's files come and go."""
+    stores = [str(path) for kind in ("cas", "ac") for path in (cache / kind).glob("??")]
+    images = {each.output: each.built is not None for each in report.targets if each.output}
+    outputs = [f"{output}/{'index.json' if image else LISTING}" for output, image in images.items()]
+    return [*stores, *outputs, f"{OUT_DIR}/.gitignore"]
+
+
+def _held(keys: KeyTable, built: Built, targets: Iterable[ConfiguredTarget]) -> Iterator[str]:
+    """Yields the names of the store's files that results of `targets` are in."""
+    for target in targets:
+        for output in wanted(target, built.left_out):
+            key = keys.deep_key(output.action)
+            if result := built.outcome.results.get(key):
+                blob = result.outputs[output.name].digest.hash
+                yield from (f"ac/{key[:2]}/{key[2:]}", f"cas/{blob[:2]}/{blob[2:]}")
+
+
 MOST_SHARED: Final = 8
 """Targets of one build whose states others are told of."""
 
@@ -59,6 +79,8 @@ class Session:
     client:    gives what speaks to registries, likewise.
     environ:   the variables that engines of Dockerfiles and secrets are found by.
     on_reasons: gets why each step of a build has to run; without, nobody finds out what has changed.
+    hashed:    the hashes of the last question.
+    held:      the store's files that the results of the last build are in.
     """
 
     def __init__(
@@ -80,6 +102,13 @@ class Session:
         self._environ = environ or {}
         self._on_reasons = on_reasons
         self._tree = WorkingTree(workspace.root, workspace.ignore)
+        self.hashed: KeyTable | None = None
+        self.held: frozenset[str] = frozenset()
+
+    @property
+    def leads(self) -> Mapping[str, str]:
+        """Where links led: path -> path, of the sources that were hashed."""
+        return self._tree.led
 
     @cached_property
     def store(self) -> LocalStore:
@@ -177,9 +206,10 @@ class Session:
 
     def keys(self, evaluation: Evaluation, *, keep_going: bool = False) -> KeyTable:
         """Returns hashes and keys; raises the first failure unless `keep_going`."""
-        keys = KeyTable(evaluation.graph, self.inputs.node, tool_version)
+        keys = KeyTable(evaluation.graph, self.inputs.node, tool_version, evaluation.part)
         if keys.failures and not keep_going:
             raise next(iter(keys.failures.values()))
+        self.hashed = keys
         return keys
 
     def guarded(
@@ -211,6 +241,19 @@ class Session:
             raise error
         for label, entry in report.unused:
             self._say(unused_text(label, entry), entry.at)
+
+    def ground(self, evaluation: Evaluation, report: BuildReport | None = None) -> Ground | None:
+        """Returns what the hashes of `evaluation`, and a build of it, stand on; None if not all of it shows.
+
+        Files of this machine outside the workspace do not, nor does what others share.
+        """
+        shares = self.workspace.text("store.remote") or self.workspace.text("codebuild.bucket")
+        if evaluation.failures or shares or self.inputs.uses_host:
+            return None
+        if evaluation.seen is None and evaluation.part is None:
+            return None
+        read = evaluation.looked_at | self._tree.looked_at
+        return Ground(read, frozenset(_made(self.cache_dir, report) if report else ()))
 
     def build(
         self,
@@ -275,6 +318,7 @@ class Session:
             return built, reporter.reports(targets)
 
         built, found = again_if_lost(attempt)
+        self.held = frozenset(_held(keys, built, usable))
         reports = tuple(replace(report, notes=evaluation.notes.get(report.id, ())) for report in found)
         known = [report.id for report in reports if report.status in (BUILT, CACHED)]
         self.history.record(evaluation.graph, keys, known)

@@ -11,10 +11,12 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lambdabuild.clock import Moment
 from lambdabuild.errors import LambdaBuildError, Location, UserError
 from lambdabuild.report import (
     BUILT,
@@ -30,33 +32,54 @@ from lambdabuild.settings import OUT_DIR
 
 if TYPE_CHECKING:
     from lambdabuild.execution import Event
+    from lambdabuild.noop import Doubt
 
 _COLOURS = {BUILT: "green", CACHED: None, FAILED: "red", SKIPPED: "yellow", STARTED: "cyan"}
 _LABEL_WIDTH = 48
 DIGEST_WIDTH = len("sha256:") + 12
 
 
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """A command line, and a moment before anything was done for it.
+
+    doubt: what has changed since it was answered the last time.
+    """
+
+    arguments: tuple[str, ...]
+    began: Moment
+    doubt: Doubt | None = None
+
+
 class Ui:
     """Where one invocation writes.
 
     as_json: results are one JSON document on stdout.
+    told:    what was written so far: whether to stderr, and the text.
+    invocation: what is told, if somebody may ask it again.
     """
 
-    def __init__(self, *, as_json: bool = False) -> None:
+    def __init__(self, *, as_json: bool = False, invocation: Invocation | None = None) -> None:
         self.as_json = as_json
+        self.told: list[tuple[bool, str]] = []
+        self.invocation = invocation
         self._quiet_progress = as_json or sys.stderr is None or not sys.stderr.isatty()
 
     def result(self, text: str) -> None:
         """Writes a line of the result."""
-        click.echo(text, color=_colour(sys.stdout))
+        self._write(text)
 
     def document(self, value: object) -> None:
         """Writes the result as JSON."""
-        click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+        self._write(json.dumps(value, indent=2, ensure_ascii=False))
 
     def note(self, text: str) -> None:
         """Writes a line that is not a result."""
-        click.echo(text, err=True, color=_colour(sys.stderr))
+        self._write(text, error=True)
+
+    def _write(self, text: str, *, error: bool = False) -> None:
+        self.told.append((error, f"{text}\n"))
+        click.echo(text, err=error, color=_colour(sys.stderr if error else sys.stdout))
 
     def said(self, text: str, at: Location | None) -> None:
         """Writes what a BUILD file printed."""
@@ -124,6 +147,13 @@ class Ui:
             yield bar.on_event
 
 
+class Unheard(Ui):
+    """Writes nowhere: for what would have been told."""
+
+    def _write(self, text: str, *, error: bool = False) -> None:
+        self.told.append((error, f"{text}\n"))
+
+
 def _colour(stream: Any) -> bool | None:
     return False if os.environ.get("NO_COLOR") else None
 
@@ -141,12 +171,12 @@ def render_error(error: LambdaBuildError) -> str:
 def target_lines(reports: Sequence[TargetReport]) -> Iterator[str]:
     """Yields a line for each target: what became of it, its label, platform, image and seconds."""
     width = min(_LABEL_WIDTH, max((len(report.id.label.short) for report in reports), default=0))
-    digests = any(report.built for report in reports)
+    digests = any(report.image_digest for report in reports)
     for report in reports:
         status = click.style(f"{report.status:<7}", fg=_COLOURS[report.status])
         parts = [status, f"{report.id.label.short:<{width}}", report.id.platform]
         if digests:
-            parts.append(report.built.image.digest[:DIGEST_WIDTH] if report.built else " " * DIGEST_WIDTH)
+            parts.append((report.image_digest or "")[:DIGEST_WIDTH].ljust(DIGEST_WIDTH))
         if report.status == BUILT:
             parts.append(f"{report.seconds:.2f}s")
         yield "  ".join(parts).rstrip()

@@ -6,8 +6,9 @@ import time
 
 import click
 
-from lambdabuild.commands import executing, options
+from lambdabuild.commands import again, executing, options
 from lambdabuild.errors import UserError
+from lambdabuild.recalling import told_of
 from lambdabuild.ui import Ui
 
 
@@ -84,10 +85,22 @@ def command(
             choice=choice,
         )
     started = time.monotonic()
-    evaluation = session.evaluate(question)
+    found = None if explain else again.recalled(ui, where)
+    evaluation = found.evaluation if found else session.evaluate(question)
+    said = list(ui.told)
     with ui.progress() as on_event:
-        report = session.build(
+        part = session.build(
             evaluation, jobs=jobs, keep_going=keep_going, keep_failed=sandbox_debug, on_event=on_event
         )
+    report = found.completed(part) if found else part
     ui.report(report, time.monotonic() - started)
-    return report.errors[0].exit_code if report.errors else 0
+    if report.errors:
+        return report.errors[0].exit_code
+    if not explain:
+        pieces = again.as_cached(report, said, ui.as_json)
+        told = [told_of(target) for target in report.targets]
+        if found:
+            again.keep_recalled(ui, where, session, found, pieces, told, part)
+        else:
+            again.keep_with_graph(ui, where, session, evaluation, pieces, told, part)
+    return 0

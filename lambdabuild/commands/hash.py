@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lambdabuild.commands import options
+from lambdabuild.commands import again, options
 from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel
 from lambdabuild.errors import UserError
 from lambdabuild.explain.difference import difference
@@ -12,6 +12,7 @@ from lambdabuild.explain.documents import Documents
 from lambdabuild.explain.state import origins_of
 from lambdabuild.explain.wording import lines
 from lambdabuild.keys import KeyTable, tag_of
+from lambdabuild.remembering import Answer
 from lambdabuild.session import Session
 from lambdabuild.ui import Ui
 
@@ -47,13 +48,26 @@ def command(
             raise UserError("--diff takes two hashes and no target patterns", hint="drop the patterns")
         _compare(ui, session, *diff)
         return
-    evaluation = session.evaluate(options.question(where, patterns, platforms))
-    keys = session.keys(evaluation)
+    question = options.question(where, patterns, platforms)
+    found = None if as_json else again.recalled(ui, where)
+    if found:
+        keys = session.keys(found.evaluation)
+        hashes = found.hashes(keys.hashes)
+    else:
+        evaluation = session.evaluate(question)
+        keys = session.keys(evaluation)
+        hashes = [(id_, keys.hashes[id_]) for id_ in evaluation.roots]
     if as_json:
         ui.document(_documents(evaluation.graph, evaluation.roots, keys))
+        again.keep(ui, where, session.ground(evaluation), Answer(ui.told))
         return
-    for id_ in evaluation.roots:
-        ui.result(f"{keys.hashes[id_]}  {id_.label.short}  {id_.platform}")
+    for id_, hash_ in hashes:
+        ui.result(f"{hash_}  {id_.label.short}  {id_.platform}")
+    told = [[hash_] for _, hash_ in hashes]
+    if found:
+        again.keep_recalled(ui, where, session, found, ui.told, told)
+    else:
+        again.keep_with_graph(ui, where, session, evaluation, ui.told, told)
 
 
 def _documents(graph: ConfiguredGraph, roots: tuple[ConfiguredLabel, ...], keys: KeyTable) -> object:

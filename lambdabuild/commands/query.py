@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-from lambdabuild.commands import options
+from lambdabuild.commands import again, options
 from lambdabuild.errors import UserError
 from lambdabuild.query.answer import Query, ask
 from lambdabuild.query.outputs import OUTPUTS
 from lambdabuild.query.parser import parse, parse_universe, short_form
+from lambdabuild.remembering import Answer, Ground
 from lambdabuild.ui import Ui, render_error
 
 # Names of options are taken as Bazel writes them too: --keep_going, --universe_scope.
@@ -95,4 +96,8 @@ def command(
         ui.note("nothing is in this set")
     for error in answer.failures:
         ui.note(render_error(error))
-    return UserError.exit_code if answer.failures else 0
+    if answer.failures:
+        return UserError.exit_code
+    if answer.looked_at is not None:
+        again.keep(ui, where, Ground(answer.looked_at), Answer(ui.told))
+    return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lambdabuild.errors import Location, UserError
-from lambdabuild.evaluation import Say, make_loader
+from lambdabuild.evaluation import Say, make_loader, paths_of
 from lambdabuild.label import TargetPattern
 from lambdabuild.query.evaluation import EVALUATING, Evaluator
 from lambdabuild.query.graph import Node
@@ -13,6 +13,7 @@ from lambdabuild.query.loaded import LoadedGraph
 from lambdabuild.query.syntax import Expression
 from lambdabuild.rulebook import Rulebook
 from lambdabuild.sources import WorkingTree
+from lambdabuild.sources.seen import Watched
 from lambdabuild.starlark import Beat, isolated
 from lambdabuild.starlark.isolate import PATIENCE_SECONDS, Emit
 from lambdabuild.workspace import Workspace
@@ -42,10 +43,12 @@ class Answer:
 
     nodes:    in order: a path's from its start to its end, all else by label.
     failures: with keep_going, what was wrong with what is left out.
+    looked_at: the paths that it was made from; None where something could not be read.
     """
 
     nodes: tuple[Node, ...]
     failures: tuple[UserError, ...] = ()
+    looked_at: frozenset[str] | None = None
 
 
 def ask(workspace: Workspace, query: Query, say: Say, *, patience: float = PATIENCE_SECONDS) -> Answer:
@@ -55,12 +58,14 @@ def ask(workspace: Workspace, query: Query, say: Say, *, patience: float = PATIE
     """
 
     def work(beat: Beat, emit: Emit) -> Answer:
-        tree = WorkingTree(workspace.root, workspace.ignore)
+        files = WorkingTree(workspace.root, workspace.ignore)
+        tree = Watched(files)
         rulebook = Rulebook(tree, beat=beat, say=lambda text, at: emit((text, at)))
         graph = LoadedGraph(make_loader(workspace, tree, rulebook), keep_going=query.keep_going)
         labels = Evaluator(graph, query.text, query.universe, beat).answer(query.expression)
         nodes = [graph.node(label, attributes=query.attributes, edges=query.edges) for label in labels]
-        return Answer(tuple(nodes), tuple(graph.failures))
+        looked_at = None if tree.seen is None else paths_of(tree.seen, files)
+        return Answer(tuple(nodes), tuple(graph.failures), looked_at)
 
     try:
         return isolated(work, on_event=lambda event: say(*event), patience=patience)

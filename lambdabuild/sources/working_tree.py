@@ -20,6 +20,7 @@ class WorkingTree:
     read_digests: path -> digest of each file that was read by `read`.
     listings:     directory -> its entries, of each one that was listed.
     links:        path -> target of each symlink on the way to anything.
+    led:          path -> where it led, of each that is not there itself; absolute outside the workspace.
     """
 
     def __init__(self, root: Path, ignore: frozenset[str] = frozenset()) -> None:
@@ -31,7 +32,13 @@ class WorkingTree:
         self._prefix = f"{root}/"
         self._nodes: dict[str, FileNode] = {}
         self._places: dict[Digest, str] = {}
-        self._real = Links(root, self._target_of).real
+        self.led: dict[str, str] = {}
+        self._follow = Links(root, self._target_of).real
+
+    @property
+    def looked_at(self) -> set[str]:
+        """The paths of which `node` was asked, and what links made of them and of all others."""
+        return {*self._nodes, *self.links, *self.led.values()}
 
     def enters(self, name: str) -> bool:
         """Tells whether patterns and globs go into a directory called `name`."""
@@ -62,6 +69,7 @@ class WorkingTree:
         """Tells whether the link at `path` leads to a file, inside the workspace or not."""
         with contextlib.suppress(OSError):
             self.links[path] = os.readlink(self._prefix + path)
+        self._note_end(path)
         return os.path.isfile(self._prefix + path)
 
     def read(self, path: str) -> bytes:
@@ -89,6 +97,23 @@ class WorkingTree:
     def place(self, digest: Digest) -> str | None:
         """Returns the absolute path where bytes of that digest were last seen, or None."""
         return self._places.get(digest)
+
+    def _real(self, path: str) -> str:
+        try:
+            real = self._follow(path)
+        except (FileNotFoundError, NotADirectoryError):
+            if self.links:
+                self._note_end(path)
+            raise
+        if real != path:
+            self.led[path] = real
+        return real
+
+    def _note_end(self, path: str) -> None:
+        """Notes where `path` leads, be there something or not: what appears there, changes answers."""
+        real = os.path.realpath(self._prefix + path).removeprefix(self._prefix)
+        if real != path:
+            self.led[path] = real
 
     def _target_of(self, path: str) -> str | None:
         if not stat.S_ISLNK(os.lstat(self._prefix + path).st_mode):

@@ -1,0 +1,134 @@
+"""What becomes of a command's answer: it is kept, for whoever asks the same again."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pickle import PickleError
+
+from lambdabuild import kept_graph, noop, state
+from lambdabuild.commands.options import Place, cache_directory
+from lambdabuild.evaluation import Evaluation
+from lambdabuild.recalling import (
+    Recalled,
+    Told,
+    edited,
+    encoded_basis,
+    graph_place,
+    index_of,
+    recall,
+)
+from lambdabuild.remembering import Answer, Ground, remember, write
+from lambdabuild.report import CACHED, BuildReport
+from lambdabuild.session import Session
+from lambdabuild.ui import Ui, Unheard
+from lambdabuild.workspace import FILE_NAME
+
+Pieces = Sequence[tuple[bool, str]]
+
+
+def recalled(ui: Ui, where: Place) -> Recalled | None:
+    """Returns what holds of the last answer; tells what the BUILD files that it was made of printed."""
+    doubt = ui.invocation.doubt if ui.invocation else None
+    if doubt is None:
+        return None
+    place = state.place(str(cache_directory()), doubt.kept.question)
+    found = recall(doubt, place, where.workspace, cache_directory())
+    gc.freeze()  # what was recalled lives as long as the process
+    for text, at in found.kept.index.said if found else ():
+        ui.said(text, at)
+    return found
+
+
+def keep(ui: Ui, where: Place, ground: Ground | None, answer: Answer) -> None:
+    """Keeps what a command would tell if nothing changed.
+
+    ground: what that stands on; None if not all of it is known.
+    """
+    if ground is None or ui.invocation is None or _is_led_to_settings(where):
+        return
+    if answer.earlier is None:
+        # A WORKSPACE.toml on the way up from where the command was given would be another workspace.
+        nearest = f"{where.package}/{FILE_NAME}".lstrip("/")
+        ground = replace(ground, read={*ground.read, FILE_NAME, nearest})
+    remember(ui.invocation.arguments, where.workspace.root, ground, answer, ui.invocation.began)
+
+
+def _is_led_to_settings(where: Place) -> bool:
+    """Tells whether settings are behind a link, or would be if it led anywhere: where, is not kept."""
+    here = where.workspace.root / where.package
+    return any((directory / FILE_NAME).is_symlink() for directory in (here, *here.parents))
+
+
+def keep_with_graph(
+    ui: Ui,
+    where: Place,
+    session: Session,
+    evaluation: Evaluation,
+    pieces: Pieces,
+    told: Sequence[Told],
+    report: BuildReport | None = None,
+) -> None:
+    """Keeps an answer of which a part holds when some sources have changed.
+
+    told:   what was told of each root.
+    report: of a build.
+    """
+    ground, keys = session.ground(evaluation, report), session.hashed
+    asked = noop.question(ui.invocation.arguments) if ui.invocation else None
+    if ground is None or asked is None or keys is None:
+        return
+    id_, basis = os.urandom(16), b""
+    with contextlib.suppress(OSError, PickleError):
+        data = kept_graph.encode(
+            id_, evaluation.graph, keys, lambda places: index_of(evaluation, session.leads, places)
+        )
+        write(graph_place(state.place(str(session.cache_dir), asked)), data)
+        basis = encoded_basis(id_, told, {})
+    keep(ui, where, ground, Answer(pieces, session.held, basis))
+
+
+def keep_recalled(
+    ui: Ui,
+    where: Place,
+    session: Session,
+    recalled: Recalled,
+    pieces: Pieces,
+    told: Sequence[Told],
+    report: BuildReport | None = None,
+) -> None:
+    """Keeps an answer that was made of an earlier one.
+
+    report: of those targets of a build that were worked out again.
+    """
+    ground, keys = session.ground(recalled.evaluation, report), session.hashed
+    if ground is None or keys is None:
+        return
+    kept = recalled.doubt.kept
+    ground = Ground({*ground.read, *recalled.changed_paths(ground.made)}, ground.made)
+    held = session.held | frozenset(kept.held.decode().split("\0")[:-1])
+    basis = encoded_basis(recalled.kept.id, told, edited(recalled, keys))
+    keep(ui, where, ground, Answer(pieces, held, basis, recalled.doubt))
+
+
+def as_cached(report: BuildReport, said: Pieces, as_json: bool) -> Pieces:
+    """Returns what a build with nothing to do would tell.
+
+    said: what BUILD files printed.
+    """
+    ui = Unheard(as_json=as_json)
+    targets = tuple(replace(target, status=CACHED, seconds=0.0) for target in report.targets)
+    ui.report(replace(report, targets=targets), 0.0)
+    marks = ('"seconds": 0.0', f'"seconds": {state.SECONDS}') if as_json else ("", "")
+    told = [_timed(error, text, marks) for error, text in ui.told]
+    return [*said, *told]
+
+
+def _timed(error: bool, text: str, marks: tuple[str, str]) -> tuple[bool, str]:
+    """Returns a piece with a mark in the place of the build's seconds, which come last."""
+    old, new = (" in 0.00 s", f" in {state.SECONDS} s") if error else marks
+    before, found, after = text.rpartition(old) if old else ("", "", text)
+    return error, f"{before}{new if found else ''}{after}"

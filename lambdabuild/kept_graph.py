@@ -1,0 +1,256 @@
+"""A ConfiguredGraph on disk, with its keys, of which only those targets are read that are asked for.
+
+What analysis made of the BUILD files holds as long as the files that it looked
+at answer alike; so a later run takes it from here, and works out again only the
+targets that an edited source is in. The file is the user's own, as all of the
+cache is; still, one that others could write to is not read, and what it holds
+can become nothing but the classes listed here.
+
+    "lambdabuild graph 1", a line end; id: 16 bytes
+    eight bytes each, little-endian: size and CRC-32 of the index
+    index    pickled: an Index
+    targets  pickled one by one: the ConfiguredTarget, its hash, the deep keys of its actions
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import pickle
+import stat
+from binascii import crc32
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lambdabuild.action import Action, ActionId, ActionOutput, HostFile, SourceFile
+from lambdabuild.configured import (
+    ConfiguredGraph,
+    ConfiguredLabel,
+    ConfiguredTarget,
+    FunctionSpec,
+    ImageOutputs,
+    LayerOutputs,
+)
+from lambdabuild.digest import Digest, Key
+from lambdabuild.errors import ExternalError, Location
+from lambdabuild.keys import KeyTable, Known
+from lambdabuild.label import Label
+from lambdabuild.sources import Kind
+from lambdabuild.store.local import damaged
+from lambdabuild.tree import FileNode
+
+_MAGIC = b"lambdabuild graph 1\n"
+_ID = 16
+_HEAD = len(_MAGIC) + _ID + 16
+
+
+class Place(NamedTuple):
+    """Where the bytes of a target lie, after the index."""
+
+    offset: int
+    size: int
+    crc: int
+
+
+class Index(NamedTuple):
+    """What is known of a graph without its targets, which are named by their numbers.
+
+    ids:     of all targets, dependencies first.
+    roots:   numbers of those that were asked for, in order.
+    users:   for each target, the numbers of those that take its outputs.
+    sources: path of a source, or where links led from it -> numbers of the targets that take it.
+    seen:    path -> what the evaluation asked of it, with the answers.
+    leads:   path that was asked of -> where links led from it.
+    links:   paths of the links on the way to anything.
+    said:    what BUILD files printed, and where.
+    notes:   for each root, what users should know of it.
+    """
+
+    ids: tuple[ConfiguredLabel, ...]
+    roots: tuple[int, ...]
+    users: tuple[tuple[int, ...], ...]
+    sources: Mapping[str, tuple[int, ...]]
+    seen: Mapping[str, tuple[tuple[str, Any], ...]]
+    leads: Mapping[str, str]
+    links: frozenset[str]
+    said: tuple[tuple[str, Location | None], ...]
+    notes: tuple[tuple[str, ...], ...]
+    places: tuple[Place, ...]
+
+
+_CLASSES: tuple[type, ...] = (
+    *(Action, ActionId, ActionOutput, HostFile, SourceFile, Label, Location, Digest, FileNode, Kind),
+    *(ConfiguredLabel, ConfiguredTarget, FunctionSpec, ImageOutputs, LayerOutputs, Index, Place, frozenset),
+)
+_KNOWN = {(each.__module__, each.__qualname__): each for each in _CLASSES}
+
+
+class _Reader(pickle.Unpickler):
+    def find_class(self, module_name: str, global_name: str, /) -> type:
+        found = _KNOWN.get((module_name, global_name))
+        if found is None:
+            raise pickle.UnpicklingError(f"{module_name}.{global_name} has no place in a graph")
+        return found
+
+
+class KeptGraph:
+    """A graph in an open file. Closing it is left to the end of the process."""
+
+    def __init__(self, path: str, id_: bytes, descriptor: int, index: Index, start: int) -> None:
+        self.id = id_
+        self._path = path
+        self.index = index
+        self._descriptor = descriptor
+        self._start = start
+        self._read: dict[int, tuple[ConfiguredTarget, Key, tuple[Key, ...]]] = {}
+
+    @cached_property
+    def numbers(self) -> Mapping[ConfiguredLabel, int]:
+        return {id_: number for number, id_ in enumerate(self.index.ids)}
+
+    @property
+    def graph(self) -> ConfiguredGraph:
+        return ConfiguredGraph(_Targets(self))
+
+    def target(self, number: int) -> ConfiguredTarget:
+        """Returns a target; raises ExternalError for a file that is damaged."""
+        return self._entry(number)[0]
+
+    def known(self, id_: ConfiguredLabel) -> Known:
+        """Returns hash and deep keys of a target, as they were when this was written."""
+        _, hash_, keys = self._entry(self.numbers[id_])
+        return Known(hash_, keys)
+
+    def above(self, numbers: Iterable[int]) -> list[int]:
+        """Returns those targets and all that are made of them, dependencies first."""
+        todo = list(numbers)
+        found = set(todo)
+        while todo:
+            news = [each for each in self.index.users[todo.pop()] if each not in found]
+            found.update(news)
+            todo.extend(news)
+        return sorted(found)
+
+    def _entry(self, number: int) -> tuple[ConfiguredTarget, Key, tuple[Key, ...]]:
+        if number not in self._read:
+            place = self.index.places[number]
+            data = os.pread(self._descriptor, place.size, self._start + place.offset)
+            if crc32(data) != place.crc:
+                raise self._damaged()
+            self._read[number] = _load(data)
+        return self._read[number]
+
+    def _damaged(self) -> ExternalError:
+        """Returns the error for a file that is not what was written, once it is removed."""
+        path = Path(self._path)
+        path.unlink(missing_ok=True)
+        return damaged(path)
+
+
+class _Targets(Mapping[ConfiguredLabel, ConfiguredTarget]):
+    """The targets of a kept graph; a target is read when it is asked for."""
+
+    def __init__(self, kept: KeptGraph) -> None:
+        self._kept = kept
+
+    def __getitem__(self, id_: ConfiguredLabel) -> ConfiguredTarget:
+        return self._kept.target(self._kept.numbers[id_])
+
+    def __iter__(self) -> Iterator[ConfiguredLabel]:
+        return iter(self._kept.index.ids)
+
+    def __len__(self) -> int:
+        return len(self._kept.index.ids)
+
+
+def read(path: str, id_: bytes) -> KeptGraph | None:
+    """Returns the graph of that id; None for whatever else is at `path`, or nothing."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(descriptor)
+        head = os.read(descriptor, _HEAD)
+        mine = status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        if mine and len(head) == _HEAD and head.startswith(_MAGIC + id_):
+            size, crc = (
+                int.from_bytes(head[start : start + 8], "little") for start in (_HEAD - 16, _HEAD - 8)
+            )
+            data = os.pread(descriptor, min(size, status.st_size), _HEAD)
+            if crc32(data) == crc:
+                return KeptGraph(path, id_, descriptor, _load(data), _HEAD + size)
+    except (OSError, ValueError, pickle.UnpicklingError, EOFError, AttributeError, TypeError):
+        pass
+    os.close(descriptor)
+    return None
+
+
+def encode(
+    id_: bytes, graph: ConfiguredGraph, keys: KeyTable, index_of: Callable[[tuple[Place, ...]], Index]
+) -> bytes:
+    """Returns the bytes of a file. `index_of` gives the index, once it is known where targets lie.
+
+    Raises pickle.UnpicklingError for what could not be read again.
+    """
+    chunks, places, offset = [], [], 0
+    for target in graph.targets.values():
+        deep = tuple(keys.deep_key(action.id) for action in target.actions)
+        chunk = pickle.dumps((target, keys.hashes[target.id], deep), pickle.HIGHEST_PROTOCOL)
+        _load(chunk)
+        chunks.append(chunk)
+        places.append(Place(offset, len(chunk), crc32(chunk)))
+        offset += len(chunk)
+    index = pickle.dumps(index_of(tuple(places)), pickle.HIGHEST_PROTOCOL)
+    _load(index)
+    numbers = (len(index).to_bytes(8, "little"), crc32(index).to_bytes(8, "little"))
+    return b"".join((_MAGIC, id_, *numbers, index, *chunks))
+
+
+def takers(graph: ConfiguredGraph, leads: Mapping[str, str]) -> tuple[list[set[int]], dict[str, set[int]]]:
+    """Returns who takes the outputs of each target, and who takes each source, by numbers.
+
+    leads: path -> where links led from it.
+    """
+    numbers = {id_: number for number, id_ in enumerate(graph.targets)}
+    users: list[set[int]] = [set() for _ in numbers]
+    sources: dict[str, set[int]] = {}
+    for number, target in enumerate(graph.targets.values()):
+        for taken in (target.outputs, *(action.inputs for action in target.actions)):
+            for source in taken.values():
+                if isinstance(source, ActionOutput):
+                    below = numbers[ConfiguredLabel(source.action.label, source.action.platform)]
+                    if below != number:
+                        users[below].add(number)
+                elif isinstance(source, SourceFile):
+                    for path in {source.path, leads.get(source.path, source.path)}:
+                        sources.setdefault(path, set()).add(number)
+        _add_parts(target, number, numbers, users)
+    return users, sources
+
+
+def _add_parts(
+    target: ConfiguredTarget, number: int, numbers: Mapping[ConfiguredLabel, int], users: Sequence[set[int]]
+) -> None:
+    """Adds whose outputs the image and the wheel of `target` are, where no action of its own takes them."""
+    parts = [target.wheel] if target.wheel else []
+    if target.image:
+        parts += [target.image.manifest, target.image.config]
+        parts += [part for layer in target.image.layers for part in layer]
+    for part in parts:
+        below = numbers[ConfiguredLabel(part.action.label, part.action.platform)]
+        if below != number:
+            users[below].add(number)
+
+
+def _load(data: bytes) -> Any:
+    collects = gc.isenabled()
+    gc.disable()  # all that is made here lives on, and is looked through again and again otherwise
+    try:
+        return _Reader(io.BytesIO(data)).load()
+    finally:
+        if collects:
+            gc.enable()

@@ -1,0 +1,194 @@
+"""Whatever is edited, and however: answers are those of somebody who has never asked before."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from lambdabuild import cli, noop
+from lambdabuild.clock import TICK
+from tests.project import Project
+
+NAMES = st.sampled_from(["a.py", "b.py", "sub/c.py", "sub/d.txt"])
+PLACES = st.sampled_from(["lib", "one"])
+CONTENTS = st.sampled_from(["", "x = 1\n", "x = 2\n", "x = 3\n", "y" * 5000])
+BUILD = """
+print("evaluated")
+files(name = "files", srcs = glob(["**/*.py"], allow_empty = True), dest = "opt/{value}")
+"""
+TOP = """
+base_image(name = "base", base = "scratch", srcs = ["//lib:files"], env = {{"V": "{value}"}})
+lambda_image(name = "one", base = ":base", srcs = glob(["more/**"], allow_empty = True))
+lambda_image(name = "two", base = ":base", srcs = {{"two.py": "handler.py"}}, handler = "handler.main")
+"""
+QUESTIONS = st.sampled_from([("hash", "//..."), ("build", "//..."), ("query", "deps(//...)")])
+GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@localhost"]
+
+
+class Answers(RuleBasedStateMachine):
+    """Edits a workspace in all the ways that there are, and asks again and again."""
+
+    @initialize()
+    def start(self) -> None:
+        self.directory = Path(tempfile.mkdtemp())
+        self.root = self.directory / "w"
+        self.warm = Project(self.root, self.directory / "warm" / "lambdabuild")
+        self.warm.write({"two.py": "def main(e, c): pass\n", "lib/a.py": "x = 1\n", "one/a.py": ""})
+        self.warm.write({f"{name}/BUILD": BUILD.format(value=name) for name in ("lib", "one")})
+        self.warm.write({"BUILD": TOP.format(value="1"), ".gitignore": "lambdabuild-out\n"})
+        for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "first"]):
+            subprocess.run([*GIT, *command], cwd=self.root, check=True)
+        self.question: tuple[str, ...] = ("hash", "//...")
+
+    def _file(self, place: str, name: str) -> Path:
+        path = self.root / place / name
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    @rule(place=PLACES, name=NAMES, content=CONTENTS, keeps_times=st.booleans())
+    def write(self, place: str, name: str, content: str, keeps_times: bool) -> None:
+        path = self._file(place, name)
+        before = path.stat() if path.exists() else None
+        path.write_text(content)
+        if before and keeps_times:
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    @rule(place=PLACES, name=NAMES, content=CONTENTS)
+    def replace_as_editors_do(self, place: str, name: str, content: str) -> None:
+        path = self._file(place, name)
+        new = path.with_name("4913~")
+        new.write_text(content)
+        if path.exists():
+            shutil.copystat(path, new)
+        new.replace(path)
+
+    @rule(source=NAMES, to=NAMES, moves=st.booleans())
+    def copy_or_move(self, source: str, to: str, moves: bool) -> None:
+        old, new = self._file("lib", source), self._file("one", to)
+        if old.exists() and not new.is_dir():
+            if moves:
+                old.replace(new)
+            elif not (new.exists() and new.samefile(old)):
+                shutil.copy2(old, new)  # cp -p
+
+    @rule(place=PLACES, name=NAMES, seconds=st.sampled_from([0, 1_000_000_000, 4_000_000_000]))
+    def touch(self, place: str, name: str, seconds: int) -> None:
+        if (path := self._file(place, name)).exists():
+            os.utime(path, (seconds, seconds))
+
+    @rule(name=NAMES, executable=st.booleans())
+    def chmod(self, name: str, executable: bool) -> None:
+        if (path := self._file("lib", name)).exists():
+            path.chmod(0o755 if executable else 0o644)
+
+    @rule(place=PLACES, name=NAMES)
+    def delete(self, place: str, name: str) -> None:
+        self._file(place, name).unlink(missing_ok=True)
+
+    @rule(name=NAMES)
+    def link(self, name: str) -> None:
+        path = self._file("one", name)
+        path.unlink(missing_ok=True)
+        path.symlink_to(self.root / "two.py")
+
+    @rule(content=st.sampled_from(["def main(e, c): pass\n", "def main(e, c): 1234\n"]))
+    def edit_what_links_lead_to(self, content: str) -> None:
+        (self.root / "two.py").write_text(content)
+
+    @rule(away=st.booleans())
+    def put_a_link_in_a_directorys_place(self, away: bool) -> None:
+        place, link = self.root / "lib/sub", self.root / "moved"
+        if place.is_symlink():
+            place.unlink()
+            link.rename(place)
+        elif away and place.is_dir():
+            place.rename(link)
+            place.symlink_to(link)
+
+    @rule(place=st.sampled_from(["", "lib/", "one/", "lib/sub/"]), value=st.sampled_from(["1", "2"]))
+    def edit_a_build_file(self, place: str, value: str) -> None:
+        text = (BUILD if place else TOP).format(value=value)
+        with contextlib.suppress(OSError):
+            self.warm.write({f"{place}BUILD": text})
+
+    @rule()
+    def git_checkout(self) -> None:
+        subprocess.run([*GIT, "checkout", "-qf", "HEAD", "."], cwd=self.root, check=True)
+
+    @rule(number=st.integers(0, 3))
+    def lose_parts_of_the_store(self, number: int) -> None:
+        for kind in ("cas", "ac"):
+            for path in sorted((self.warm.cache / kind).glob("*/*"))[number::4]:
+                path.unlink()
+
+    @rule()
+    def remove_the_outputs(self) -> None:
+        shutil.rmtree(self.root / "lambdabuild-out", ignore_errors=True)
+
+    @rule(keep=st.integers(0, 300))
+    def tear_the_state(self, keep: int) -> None:
+        for path in (self.warm.cache / "state").glob("*"):
+            path.write_bytes(path.read_bytes()[: -keep or None])
+
+    @rule()
+    def rest(self) -> None:
+        time.sleep(3 * TICK / 1e9)
+
+    @rule(question=QUESTIONS)
+    def ask_something_else(self, question: tuple[str, ...]) -> None:
+        self.question = question
+
+    @invariant()
+    @precondition(lambda self: hasattr(self, "question"))
+    def answers_are_those_of_a_stranger(self) -> None:
+        warm = ask(self.warm, self.question)
+        left = self._left()
+        clean = self.directory / "clean" / "lambdabuild"
+        shutil.rmtree(clean, ignore_errors=True)
+        assert warm == ask(Project(self.root, clean, workspace=False), self.question)
+        assert left == self._left()
+
+    def _left(self) -> dict[Path, bytes]:
+        """Returns what the last build left behind; nothing after another question."""
+        if self.question[0] != "build":
+            return {}
+        out = self.root / "lambdabuild-out"
+        return {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+    def teardown(self) -> None:
+        if hasattr(self, "directory"):
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def ask(project: Project, question: tuple[str, ...]) -> tuple[int, list[str], list[str]]:
+    """Returns exit code and answer, as main() in cli comes to them, without what tells builds from no-ops."""
+    streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2)]
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(project.environment())
+        stack.enter_context(contextlib.redirect_stdout(streams[0]))
+        stack.enter_context(contextlib.redirect_stderr(streams[1]))
+        answer = noop.answer(question, time.monotonic())
+        code = answer if isinstance(answer, int) else cli.run(question, answer)
+    out, err = (stream.buffer.getvalue().decode().splitlines() for stream in streams)
+    told = [
+        " ".join(word for word in line.split() if word[-1:] != "s" or not word[0].isdecimal()) for line in out
+    ]
+    told = [line.removeprefix("built ").removeprefix("cached ") for line in told]
+    return code, told, [line for line in err if " in " not in line or "error" in line]
+
+
+TestAnswers = Answers.TestCase
+TestAnswers.settings = settings(
+    settings.get_profile("default"), max_examples=settings().max_examples // 10, stateful_step_count=12
+)

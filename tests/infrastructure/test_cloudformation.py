@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import uuid
 from pathlib import Path
 
-import boto3
 import pytest
 from cfnlint.api import ManualArgs, lint
-from moto import mock_aws
+
+from tests.cloud import moto_server
 
 from .conftest import EXAMPLES, Receipts
 
@@ -20,22 +21,21 @@ def test_cloudformation_and_sam_take_the_templates(name: str) -> None:
     assert lint((EXAMPLE / name).read_text(), config=ManualArgs(regions=["eu-west-1"])) == []
 
 
-def test_a_stack_runs_the_images_of_the_map(
-    receipts: Receipts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stack_runs_the_images_of_the_map(receipts: Receipts, tmp_path: Path) -> None:
     receipts.write("cfn-parameters", tmp_path / "parameters.json")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    with mock_aws():
-        cloudformation = boto3.client("cloudformation", "eu-west-1")
-        cloudformation.create_stack(
-            StackName="receipts",
-            TemplateBody=(EXAMPLE / "template.yaml").read_text(),
-            Parameters=json.loads((tmp_path / "parameters.json").read_text()),
-            Capabilities=["CAPABILITY_IAM"],
-        )
-        (stack,) = cloudformation.describe_stacks(StackName="receipts")["Stacks"]
+    cloudformation = moto_server.client("cloudformation")
+    name = f"receipts-{uuid.uuid4().hex}"
+    cloudformation.create_stack(
+        StackName=name,
+        TemplateBody=(EXAMPLE / "template.yaml").read_text(),
+        Parameters=json.loads((tmp_path / "parameters.json").read_text()),
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    try:
+        (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
         assert stack["StackStatus"] == "CREATE_COMPLETE"
         assert stack["Outputs"] == [{"OutputKey": "ListReceiptsImage", "OutputValue": receipts.uri}]
-        function = boto3.client("lambda", "eu-west-1").get_function(FunctionName="list-receipts")
+        function = moto_server.client("lambda").get_function(FunctionName="list-receipts")
         assert function["Code"]["ImageUri"] == receipts.uri
+    finally:
+        cloudformation.delete_stack(StackName=name)

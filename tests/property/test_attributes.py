@@ -115,6 +115,7 @@ UNHASHED = {
     "platforms": "says for which platforms there are hashes; each covers its own platform",
     "functions": "says which functions an image is for; the image is the same",
     "repository": "says where the image is pushed, not what it is",
+    "allow": "says what the guard lets pass; the files are the same",
 }
 MINIMAL = {
     "files": {"srcs": '["a.py"]'},
@@ -164,6 +165,7 @@ def test_a_hashed_attribute_moves_the_hash(tmp_path: Path, rule: str, attribute:
         ("platforms", '["linux/amd64"]'),
         ("functions", '{"f": "a.main"}'),
         ("repository", '"team/receipts"'),
+        ("allow", '["a.py"]'),
     ],
 )
 def test_an_unhashed_attribute_does_not_move_the_hash(tmp_path: Path, attribute: str, value: str) -> None:

@@ -306,6 +306,7 @@ def test_json_tells_attributes_and_dependencies(project: Project) -> None:
             "dest": "var/task",
             "strip_prefix": "",
             "mode": "auto",
+            "allow": [],
         },
         "dependencies": [{"attribute": "srcs", "label": "//app:handler.py"}],
     }

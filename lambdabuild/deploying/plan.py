@@ -15,9 +15,6 @@ from lambdabuild.deploying.service import Alias, Seen
 from lambdabuild.deploying.steps import Move, Service, Steps
 from lambdabuild.errors import UserError
 
-WIDTH: Final = 12
-"""Digits of a digest that people are shown."""
-
 REQUESTS: Final = 8
 """Functions that are worked on at once."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lambdabuild.aws.errors import aws_errors, code_of
-from lambdabuild.deploying.deployed import PLATFORMS, Deployed, ImageConfig
+from lambdabuild.deploying.deployed import Deployed, ImageConfig
 from lambdabuild.errors import ExternalError, LambdaBuildError, UserError, escaped
 from lambdabuild.oci.digest import parse_oci_digest
 
@@ -240,8 +240,3 @@ def never_ends(name: str, seconds: float) -> LambdaBuildError:
 def failed(name: str, problem: str) -> LambdaBuildError:
     """Returns the error for an update that Lambda gave up."""
     return ExternalError(f"Lambda could not update {name}: {problem}", hint=_LOOK.format(name=name))
-
-
-def platform_of(deployed: Deployed) -> str:
-    """Returns the platform that a function's image has to be for."""
-    return PLATFORMS[deployed.architecture]

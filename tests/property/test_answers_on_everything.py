@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from lambdabuild.clock import TICK
-from tests.dockerfile.test_targets import DOCKERFILE, TARGET, WORKSPACE
-from tests.dockerfile.test_targets import FILES as DOCKERFILES
-from tests.dockerfile.test_targets import lock as lock_images
+from tests.dockerfile.targets import DOCKERFILE, TARGET, WORKSPACE
+from tests.dockerfile.targets import FILES as DOCKERFILES
+from tests.dockerfile.targets import lock as lock_images
 from tests.packages import base, lock, package
 from tests.project import Project
 from tests.property.test_answers_again import ask

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from lambdabuild.store.use import GRACE_SECONDS, removing
+from lambdabuild.store.use import GRACE_SECONDS, locked, removing
 
 GB: Final = 10**9
 
@@ -38,6 +38,7 @@ _LOW = 0.9
 """The part of the limit that is left, so that the next build is not over it again."""
 
 _STAMP = "collected"
+_LOCK = "collecting"
 _DIGEST = re.compile(rb'"([0-9a-f]{64})/[0-9]+"')
 
 
@@ -78,7 +79,7 @@ def collect(root: Path, limit: int, *, grace: float = GRACE_SECONDS) -> Collecte
 
     Returns None if another process is at it, or nothing can be locked there.
     """
-    with _alone(root) as alone:
+    with locked(root / _LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB) as alone:
         if not alone:
             return None
         with contextlib.suppress(OSError):
@@ -117,8 +118,8 @@ def remove(root: Path, blobs: Sequence[Blob], before: int) -> list[Blob]:
     """Removes those of `blobs` that were not used or linked meanwhile; returns them."""
     removed: list[Blob] = []
     for start in range(0, len(blobs), _BATCH):
-        with removing(root) as locked:
-            if not locked:
+        with removing(root) as alone:
+            if not alone:
                 break
             removed += [blob for blob in blobs[start : start + _BATCH] if _removed(blob, before)]
     return removed
@@ -191,23 +192,3 @@ def _unlink(path: str) -> int:
         os.unlink(path)
         return 1
     return 0
-
-
-@contextlib.contextmanager
-def _alone(root: Path) -> Iterator[bool]:
-    """Gives whether no other process collects, and keeps others from it."""
-    try:
-        descriptor = os.open(root / "collecting", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError:
-        yield False
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        os.close(descriptor)

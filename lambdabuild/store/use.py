@@ -26,6 +26,8 @@ NOTED_SECONDS: Final = 6 * 3600
 GRACE_SECONDS: Final = 24 * 3600 + NOTED_SECONDS
 """What was used since then is not removed: for a day, a build finds what it has looked up."""
 
+_LOCK = "lock"
+
 
 def note_use(path: Path, status: os.stat_result) -> None:
     """Notes that the file is used now, if that is news; `status` is what it is."""
@@ -39,22 +41,23 @@ def note_use(path: Path, status: os.stat_result) -> None:
 @contextlib.contextmanager
 def looking(root: Path) -> Iterator[None]:
     """Keeps collections from removing anything meanwhile."""
-    with _locked(root, fcntl.LOCK_SH):
+    with locked(root / _LOCK, fcntl.LOCK_SH):
         yield
 
 
 @contextlib.contextmanager
 def removing(root: Path) -> Iterator[bool]:
     """Waits until nobody looks anything up; gives whether that could be made sure of."""
-    with _locked(root, fcntl.LOCK_EX) as locked:
-        yield locked
+    with locked(root / _LOCK, fcntl.LOCK_EX) as alone:
+        yield alone
 
 
 @contextlib.contextmanager
-def _locked(root: Path, kind: int) -> Iterator[bool]:
+def locked(path: Path, kind: int) -> Iterator[bool]:
+    """Gives whether the file at `path`, made if need be, is locked meanwhile; kind: as flock takes it."""
     # A descriptor for each call: threads that share one would share, and lose, its lock.
     try:
-        descriptor = os.open(root / "lock", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError:
         yield False  # a store that we cannot write to; nobody can collect there as we
         return
@@ -68,5 +71,5 @@ def _lock(descriptor: int, kind: int) -> bool:
     try:
         fcntl.flock(descriptor, kind)
     except OSError:
-        return False  # a file system without locks, on which nothing is collected
+        return False  # another has it, or a file system without locks, on which nothing is collected
     return True

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lambdabuild.configured import ConfiguredLabel
+from lambdabuild.deploying.deployed import PLATFORMS
 from lambdabuild.digest import Key
 from lambdabuild.oci.digest import OciDigest
 from lambdabuild.oci.registry.reference import Reference
 
-ARCHITECTURES: Final[Mapping[str, str]] = {"linux/amd64": "x86_64", "linux/arm64": "arm64"}
-"""Platform -> the word of Lambda's API for it (API reference, CreateFunction: Architectures)."""
+_ARCHITECTURES: Final = {platform: architecture for architecture, platform in PLATFORMS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Artefact:
         return {
             "label": str(self.id.label),
             "platform": self.id.platform,
-            "architecture": ARCHITECTURES.get(self.id.platform),
+            "architecture": _ARCHITECTURES.get(self.id.platform),
             "uri": self.uri,
             "tag_uri": self.tag_uri,
             "repository": self.reference.name,

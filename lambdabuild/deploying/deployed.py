@@ -9,7 +9,7 @@ from typing import Any, Final
 from lambdabuild.oci.digest import OciDigest, parse_oci_digest
 
 PLATFORMS: Final = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
-"""Platforms of images, by what Lambda calls the architecture of a function."""
+"""Platforms of images, by Lambda's word for a function's architecture (API reference, CreateFunction)."""
 
 _LISTS = ("Command", "EntryPoint")
 

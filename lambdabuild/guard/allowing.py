@@ -39,10 +39,9 @@ def allowances(target: ConfiguredTarget) -> tuple[Allowance, ...]:
 
 def entry_for(target: ConfiguredTarget, path: str, kind: str) -> str:
     """Returns the entry that allows one finding, as the target's BUILD file would write it."""
-    package = target.label.package
-    inside = path.startswith(f"{package}/") if package else True
-    shown = path.removeprefix(f"{package}/") if inside and package else path
-    return f"{shown if inside else f'//{path}'}:{kind}"
+    prefix = f"{target.label.package}/".lstrip("/")
+    shown = path.removeprefix(prefix) if path.startswith(prefix) else f"//{path}"
+    return f"{shown}:{kind}"
 
 
 def _allowance(text: str, target: ConfiguredTarget) -> Allowance:

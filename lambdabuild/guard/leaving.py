@@ -9,6 +9,7 @@ from typing import Final
 from lambdabuild.action import Action, ActionId, ActionOutput, SourceFile
 from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel, ConfiguredTarget
 from lambdabuild.digest import Canonical, Digest, digest_of
+from lambdabuild.errors import Location
 from lambdabuild.reporting import wanted
 from lambdabuild.tree import FileNode
 
@@ -18,14 +19,13 @@ _WRITERS: Final = frozenset({"dockerfile", "image", "write"})
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Bytes that leave for the sake of a target.
+    """Bytes that leave.
 
     path:   of the workspace; that of the BUILD file for what stands in attributes.
     line:   where all of it stands, or 0 where its own lines count.
     pieces: gives the bytes.
     """
 
-    target: ConfiguredTarget
     path: str
     line: int
     digest: Digest
@@ -57,8 +57,8 @@ def parcels(
         if action.id.label.external or not leaves(action):
             continue
         sources = (each for each in action.inputs.values() if isinstance(each, SourceFile))
-        subjects = [_of_file(target, source.path, node_of(source).digest, contents) for source in sources]
-        if action.tool in _WRITERS and (attributes := _of_attributes(target, action.params)):
+        subjects = [_of_file(source.path, node_of(source).digest, contents) for source in sources]
+        if action.tool in _WRITERS and (attributes := _of_attributes(target.at, action.params)):
             subjects.append(attributes)
         if subjects:
             yield Parcel(target, tuple(subjects))
@@ -78,18 +78,15 @@ def _needed(graph: ConfiguredGraph, targets: Iterable[ConfiguredTarget]) -> Iter
         todo += [each.action for each in action.inputs.values() if isinstance(each, ActionOutput)]
 
 
-def _of_file(
-    target: ConfiguredTarget, path: str, digest: Digest, contents: Callable[[Digest], Iterable[bytes]]
-) -> Subject:
-    return Subject(target, path, 0, digest, lambda: contents(digest))
+def _of_file(path: str, digest: Digest, contents: Callable[[Digest], Iterable[bytes]]) -> Subject:
+    return Subject(path, 0, digest, lambda: contents(digest))
 
 
-def _of_attributes(target: ConfiguredTarget, params: Mapping[str, Canonical]) -> Subject | None:
+def _of_attributes(at: Location, params: Mapping[str, Canonical]) -> Subject | None:
     """Returns the texts among an action's parameters: variables, labels, files written out in a rule."""
     text = "".join(f"{name} = '{value}'\n" for name, value in _texts("", params))
     data = text.encode()
-    at = target.at
-    return Subject(target, at.path, at.line or 1, digest_of(data), lambda: [data]) if text else None
+    return Subject(at.path, at.line or 1, digest_of(data), lambda: [data]) if text else None
 
 
 def _texts(name: str, value: Canonical) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from lambdabuild.migrating.rendering import Draft, Files, Glob, Value
 from lambdabuild.python.project import Project
-from lambdabuild.sources import BUILD_FILES, Kind, View
+from lambdabuild.sources import BUILD_FILES, Kind, View, walk_directories
 from lambdabuild.toml_file import TomlFile
 
 _NATIVE = ("maturin", "mesonpy", "scikit_build_core", "sipbuild")
@@ -114,15 +114,8 @@ def _glob(view: View, directory: str, trees: list[str]) -> Glob:
 
 
 def _has_tests(view: View, directory: str) -> bool:
-    return any(path.rpartition("/")[2] == "tests" for path in _directories(view, directory))
-
-
-def _directories(view: View, start: str) -> Iterator[str]:
-    for name, kind in view.listing(start).items():
-        if kind is Kind.DIRECTORY and view.enters(name):
-            path = _joined(start, name)
-            yield path
-            yield from _directories(view, path)
+    below = (path for path in walk_directories(view, directory) if path != directory)
+    return any(path.rpartition("/")[2] == "tests" for path in below)
 
 
 def _code(view: View, file: TomlFile, directory: str, name: str) -> list[str]:

@@ -109,7 +109,7 @@ def _files(drafting: Drafting, drafts: Iterable[Draft], workspace: Workspace | N
     packages: dict[str, list[Draft]] = {}
     for draft in drafts:
         packages.setdefault(draft.package, []).append(draft)
-    files = {_build_path(drafting.view, each): build_text(tuple(made)) for each, made in packages.items()}
+    files = {_build_path(drafting.view, each): build_text(made) for each, made in packages.items()}
     if not packages:
         return {}
     for package in _named_packages(packages) - packages.keys() - drafting.found.build_files.keys():

@@ -49,13 +49,12 @@ class Placed:
 class Recipe:
     """What an image is made of.
 
-    base:     the reference of the image that it stands on, and its line.
+    base:     the reference of the image that it stands on.
     packages: directory of each first-party package -> extras.
     notes:    (line, what is not quite as the Dockerfile had it).
     """
 
     base: str = ""
-    base_line: int = 0
     placed: list[Placed] = field(default_factory=list)
     packages: dict[str, set[str]] = field(default_factory=dict)
     requirements: set[str] = field(default_factory=set)
@@ -136,7 +135,7 @@ class _Reader:
         reading(each)
 
     def _from(self, each: Instruction) -> None:
-        self.recipe.base, self.recipe.base_line = self._expanded(each.words[0]), each.start
+        self.recipe.base = self._expanded(each.words[0])
         if not self.recipe.base:
             raise InTheWayError(f"FROM {each.words[0]} is empty unless a build argument says what it is")
         if not _AWS.fullmatch(self.recipe.base):

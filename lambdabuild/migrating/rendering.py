@@ -7,9 +7,11 @@ string, evaluating the text gives the string back.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from lambdabuild.label import Label
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,7 @@ class Draft:
     @property
     def label(self) -> str:
         """As people write it: //a/b for //a/b:b."""
-        last = self.package.rpartition("/")[2]
-        return f"//{self.package}" if last and last == self.name else f"//{self.package}:{self.name}"
+        return Label(self.package, self.name).short
 
 
 _FIRST = ("base", "dockerfile", "srcs")
@@ -60,10 +61,9 @@ _ESCAPED = re.compile(r'["\\\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\
 _SHORT = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
 
 
-def build_text(drafts: tuple[Draft, ...], comment: str = "") -> str:
-    """Returns the text of a BUILD file; `comment` is its first line, if any."""
-    parts = [f"# {comment}\n"] if comment else []
-    return "\n".join([*parts, *map(target_text, drafts)])
+def build_text(drafts: Iterable[Draft]) -> str:
+    """Returns the text of a BUILD file."""
+    return "\n".join(map(target_text, drafts))
 
 
 def target_text(draft: Draft) -> str:

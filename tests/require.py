@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from typing import NoReturn
 
 import pytest
@@ -30,6 +31,17 @@ def require(program: str) -> str:
     if found is None:
         unavailable(f"needs {program}: apt-get install {PACKAGES[program]}")
     return found
+
+
+def require_docker() -> str:
+    """Returns the path of docker, whose daemon answers; without one does as `require`."""
+    program = require("docker")
+    version = [program, "version", "--format", "{{.Server.Version}}"]
+    done = subprocess.run(version, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        reason = "needs a Docker daemon: apt-get install docker.io, and start dockerd"
+        unavailable(f"{reason} ({done.stderr.strip()})")
+    return program
 
 
 def unavailable(reason: str) -> NoReturn:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import shutil
-import subprocess
 from pathlib import Path
 
 from lambdabuild.oci.digest import OciDigest
@@ -24,11 +23,6 @@ def put_build_image(directory: Path, tag: str) -> None:
     image = images.base.append([layer], ["programs"]).with_config(user="root", working_dir="/")
     base = images.runnable(images.base)
     put_image(RunnableImage(image, lambda digest: _blob(base, layer.digest, directory, digest)), tag)
-
-
-def docker_answers() -> bool:
-    version = ["docker", "version", "--format", "{{.Server.Version}}"]
-    return subprocess.run(version, capture_output=True, check=False).returncode == 0
 
 
 def _blob(base: RunnableImage, own: OciDigest, directory: Path, digest: OciDigest) -> Path:

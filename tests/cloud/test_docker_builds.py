@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.require import require, unavailable
+from tests.require import require_docker
 
 from .asking import SIMPLE, SLEEPING, Asking
 from .aws import Cloud
-from .build_images import docker_answers, put_build_image
+from .build_images import put_build_image
 from .codebuild import Docker
 
 IMAGE = "lambdabuild-test-build-image:latest"
@@ -20,9 +20,7 @@ IMAGE = "lambdabuild-test-build-image:latest"
 
 @pytest.fixture(scope="module")
 def build_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    require("docker")
-    if not docker_answers():
-        unavailable("needs a Docker daemon: apt-get install docker.io, and start dockerd")
+    require_docker()
     put_build_image(tmp_path_factory.mktemp("image"), IMAGE)
     yield IMAGE
     subprocess.run(["docker", "image", "rm", "--force", IMAGE], capture_output=True, check=False)

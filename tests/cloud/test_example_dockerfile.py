@@ -12,10 +12,9 @@ import pytest
 
 from tests.cloud import moto_server
 from tests.external.conftest import StandIn, registry, stand_in
-from tests.require import require, unavailable
+from tests.require import require_docker
 
 from .aws import Cloud
-from .build_images import docker_answers
 from .example import receipts_team
 from .remote import Ran, Team
 from .set_up import Bootstrapped, bootstrap
@@ -54,9 +53,7 @@ class Built:
 
 @pytest.fixture(scope="module")
 def built(whole_cloud: Cloud, stand_in: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
-    require("docker")
-    if not docker_answers():
-        unavailable("needs a Docker daemon: apt-get install docker.io, and start dockerd")
+    require_docker()
     secret = moto_server.client("secretsmanager").create_secret(Name="dockerfiles-pip", SecretString=SECRET)
     settings = f'[secrets.pip]\nenv = "PIP_TOKEN"\narn = "{secret["ARN"]}"\n'
     made = bootstrap(whole_cloud, workspace=settings)

@@ -19,17 +19,15 @@ from tests.external.stand_ins import base
 from tests.oci.blobs import Blobs
 from tests.oci.registry.real import RealRegistry
 from tests.project import Project
-from tests.require import require, unavailable
-from tests.running.conftest import KNOWN, NEEDS, daemon
+from tests.require import require_docker
+from tests.running.conftest import daemon
 
 __all__ = ["daemon"]
 
 
 @pytest.fixture(autouse=True)
 def _docker(daemon: None) -> None:
-    require("docker")
-    if problem := KNOWN["docker"].problem():
-        unavailable(f"{NEEDS['docker']} ({problem})")
+    require_docker()
 
 
 def docker(*arguments: str, stdin: bytes = b"") -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lambdabuild.oci.digest import sha256_of
-from tests.require import require, unavailable
+from tests.require import require, require_docker
 
 from .conformance_images import Made, from_dir, from_layout, image_of
 from .tools import run
@@ -141,13 +141,7 @@ def test_gnu_tars_sparse_file_is_not_read(tmp_path: Path) -> None:
 
 @pytest.fixture
 def docker() -> str:
-    docker = require("docker")
-    done = subprocess.run([docker, "version"], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        unavailable(
-            f"needs a Docker daemon: apt-get install docker.io, and start dockerd ({done.stderr.strip()})"
-        )
-    return docker
+    return require_docker()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from lambdabuild.python.host import discover
 from lambdabuild.workspace import host_machine_platform
 from tests.oci.tools import run
 from tests.project import Project
-from tests.require import require, unavailable
+from tests.require import require, require_docker
 from tests.running.conftest import daemon
 
 from .conftest import HANDLER
@@ -34,10 +34,7 @@ RUNNABLE = {
 
 @pytest.fixture
 def docker(daemon: None) -> str:
-    program = require("docker")
-    if subprocess.run([program, "version"], capture_output=True, check=False).returncode:
-        unavailable("needs a Docker daemon")
-    return program
+    return require_docker()
 
 
 def image_of(project: Project, label: str = "//:one") -> Image:

@@ -16,7 +16,7 @@ from lambdabuild.oci.image import Image
 from lambdabuild.oci.layout import LayoutEntry, write_layout
 from lambdabuild.oci.media_types import FamilyName
 from lambdabuild.oci.registry.repository import Repository
-from tests.require import require, unavailable
+from tests.require import require, require_docker
 
 from ..blobs import Blobs
 from ..tools import run
@@ -56,9 +56,7 @@ def test_what_skopeo_pushed_is_read(there: Repository, blobs: Blobs, tmp_path: P
 def test_what_docker_pushed_is_read_and_what_was_pushed_docker_runs(
     there: Repository, registry: RealRegistry, blobs: Blobs
 ) -> None:
-    docker = require("docker")
-    if subprocess.run([docker, "version"], capture_output=True, check=False).returncode:
-        unavailable("needs a Docker daemon")
+    docker = require_docker()
     tar = io.BytesIO()
     with tarfile.open(fileobj=tar, mode="w") as files:
         member = tarfile.TarInfo("hello")

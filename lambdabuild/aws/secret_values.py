@@ -57,6 +57,11 @@ def listed(places: Mapping[str, SecretPlace]) -> str:
     return ",".join(f"{id_}={places[id_]}" for id_ in sorted(places))
 
 
+def parse_listed(text: str) -> Mapping[str, str]:
+    """Returns the secrets that `listed` wrote: id -> place, as text."""
+    return dict(each.split("=", 1) for each in text.split(",") if "=" in each)
+
+
 def read_secret(id_: str, place: SecretPlace, client: Callable[[str], Any]) -> bytes:
     """Returns the value of the secret `id_`; raises ExternalError, which never has a value in it.
 

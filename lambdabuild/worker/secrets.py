@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from lambdabuild.aws.secret_values import parse_secret_place, read_secret
+from lambdabuild.aws.secret_values import parse_listed, parse_secret_place, read_secret
 from lambdabuild.errors import UserError
 
 VARIABLE: Final = "LAMBDABUILD_SECRETS"
@@ -22,7 +22,7 @@ def read(listing: str, id_: str, client: Callable[[str], Any]) -> bytes:
     listing: what VARIABLE is.
     client:  gives the boto3 client of a service.
     """
-    places = dict(each.split("=", 1) for each in listing.split(",") if "=" in each)
+    places = parse_listed(listing)
     if id_ not in places:
         raise UserError(
             f"the CodeBuild project knows no secret {id_}",

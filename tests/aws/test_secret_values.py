@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdabuild.aws.secret_values import SecretPlace, listed, parse_secret_place, read_secret
+from lambdabuild.aws.secret_values import SecretPlace, listed, parse_listed, parse_secret_place, read_secret
 from lambdabuild.errors import ExternalError, UserError
 from tests.cloud import moto_server
 
@@ -69,7 +69,9 @@ def test_what_is_no_place_of_a_secret_is_refused(text: str) -> None:
 
 
 @given(st.dictionaries(st.from_regex(r"[a-z][a-z0-9_-]{0,5}", fullmatch=True), st.sampled_from("xyz")))
-def test_a_list_of_secrets_does_not_depend_on_their_order(members: dict[str, str]) -> None:
+def test_a_list_of_secrets_is_read_as_it_was_written_whatever_their_order(members: dict[str, str]) -> None:
     places = {id_: SecretPlace(SECRET, "secretsmanager", member) for id_, member in members.items()}
     assert listed(places) == listed(dict(reversed(places.items())))
     assert listed(places).count("=") == len(places)
+    read = {id_: parse_secret_place(place) for id_, place in parse_listed(listed(places)).items()}
+    assert read == places

@@ -12,6 +12,7 @@ from pickle import PickleError
 from lambdabuild import kept_graph, noop, state
 from lambdabuild.commands.options import Place, cache_directory
 from lambdabuild.evaluation import Evaluation
+from lambdabuild.keys import KeyTable
 from lambdabuild.recalling import (
     Recalled,
     Told,
@@ -63,55 +64,52 @@ def _is_led_to_settings(where: Place) -> bool:
     return any((directory / FILE_NAME).is_symlink() for directory in (here, *here.parents))
 
 
-def keep_with_graph(
+def keep_answer(
     ui: Ui,
     where: Place,
     session: Session,
     evaluation: Evaluation,
+    recalled: Recalled | None,
     pieces: Pieces,
     told: Sequence[Told],
     report: BuildReport | None = None,
 ) -> None:
     """Keeps an answer of which a part holds when some sources have changed.
 
-    told:   what was told of each root.
-    report: of a build.
+    evaluation: what was worked out for it.
+    recalled: the earlier answer that it was made of, if it was.
+    told:     what was told of each root.
+    report:   of a build, those targets that were worked out.
     """
     ground, keys = session.ground(evaluation, report), session.hashed
-    asked = noop.question(ui.invocation.arguments) if ui.invocation else None
-    if ground is None or asked is None or keys is None:
-        return
-    id_, basis = os.urandom(16), b""
-    with contextlib.suppress(OSError, PickleError):
-        data = kept_graph.encode(
-            id_, evaluation.graph, keys, lambda places: index_of(evaluation, session.leads, places)
-        )
-        write(graph_place(state.place(str(session.cache_dir), asked)), data)
-        basis = encoded_basis(id_, told, {})
-    keep(ui, where, ground, Answer(pieces, session.held, basis))
-
-
-def keep_recalled(
-    ui: Ui,
-    where: Place,
-    session: Session,
-    recalled: Recalled,
-    pieces: Pieces,
-    told: Sequence[Told],
-    report: BuildReport | None = None,
-) -> None:
-    """Keeps an answer that was made of an earlier one.
-
-    report: of those targets of a build that were worked out again.
-    """
-    ground, keys = session.ground(recalled.evaluation, report), session.hashed
     if ground is None or keys is None:
+        return
+    if recalled is None:
+        basis = _kept_basis(ui, session, evaluation, keys, told)
+        keep(ui, where, ground, Answer(pieces, session.held, basis))
         return
     kept = recalled.doubt.kept
     ground = Ground({*ground.read, *recalled.changed_paths(ground.made)}, ground.made)
     held = session.held | frozenset(kept.held.decode().split("\0")[:-1])
     basis = encoded_basis(recalled.kept.id, told, edited(recalled, keys))
     keep(ui, where, ground, Answer(pieces, held, basis, recalled.doubt))
+
+
+def _kept_basis(
+    ui: Ui, session: Session, evaluation: Evaluation, keys: KeyTable, told: Sequence[Told]
+) -> bytes:
+    """Keeps the graph beside the answer; returns what the next one can be made of, nothing without it."""
+    asked = noop.question(ui.invocation.arguments) if ui.invocation else None
+    if asked is None:
+        return b""
+    with contextlib.suppress(OSError, PickleError):
+        id_ = os.urandom(16)
+        data = kept_graph.encode(
+            id_, evaluation.graph, keys, lambda places: index_of(evaluation, session.leads, places)
+        )
+        write(graph_place(state.place(str(session.cache_dir), asked)), data)
+        return encoded_basis(id_, told, {})
+    return b""
 
 
 def as_cached(report: BuildReport, said: Pieces, as_json: bool) -> Pieces:

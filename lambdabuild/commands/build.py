@@ -99,8 +99,5 @@ def command(
     if not explain:
         pieces = again.as_cached(report, said, ui.as_json)
         told = [told_of(target) for target in report.targets]
-        if found:
-            again.keep_recalled(ui, where, session, found, pieces, told, part)
-        else:
-            again.keep_with_graph(ui, where, session, evaluation, pieces, told, part)
+        again.keep_answer(ui, where, session, evaluation, found, pieces, told, part)
     return 0

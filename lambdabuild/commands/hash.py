@@ -50,24 +50,16 @@ def command(
         return
     question = options.question(where, patterns, platforms)
     found = None if as_json else again.recalled(ui, where)
-    if found:
-        keys = session.keys(found.evaluation)
-        hashes = found.hashes(keys.hashes)
-    else:
-        evaluation = session.evaluate(question)
-        keys = session.keys(evaluation)
-        hashes = [(id_, keys.hashes[id_]) for id_ in evaluation.roots]
+    evaluation = found.evaluation if found else session.evaluate(question)
+    keys = session.keys(evaluation)
+    hashes = found.hashes(keys.hashes) if found else [(id_, keys.hashes[id_]) for id_ in evaluation.roots]
     if as_json:
         ui.document(_documents(evaluation.graph, evaluation.roots, keys))
         again.keep(ui, where, session.ground(evaluation), Answer(ui.told))
         return
     for id_, hash_ in hashes:
         ui.result(f"{hash_}  {id_.label.short}  {id_.platform}")
-    told = [[hash_] for _, hash_ in hashes]
-    if found:
-        again.keep_recalled(ui, where, session, found, ui.told, told)
-    else:
-        again.keep_with_graph(ui, where, session, evaluation, ui.told, told)
+    again.keep_answer(ui, where, session, evaluation, found, ui.told, [[hash_] for _, hash_ in hashes])
 
 
 def _documents(graph: ConfiguredGraph, roots: tuple[ConfiguredLabel, ...], keys: KeyTable) -> object:

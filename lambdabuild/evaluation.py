@@ -64,7 +64,7 @@ class Evaluation:
     asked_builds: without a lock, the `[build-system] requires` that it has to cover.
     unmatched: of a lenient question, the patterns that name nothing.
     seen:     what it was made from; None where a view does not note that, or has refused something.
-    looked_at: the paths that it was made from, those that links led to among them.
+    looked_at: of the working tree, the paths that it was made from, those that links led to among them.
     links:    those of them that are links.
     leads:    path -> where links led from it, of those that are not there themselves.
     said:     what BUILD files printed, and where.
@@ -100,11 +100,12 @@ def evaluate(workspace: Workspace, question: Question, say: Say, *, tree: View |
         files = WorkingTree(workspace.root, workspace.ignore)
         view = tree or Watched(files)
         made = _evaluate(workspace, view, question, beat, lambda text, at: emit((text, at)))
-        if not isinstance(view, Watched):
+        if isinstance(view, Watched):
+            made = replace(made, seen=view.seen)
+        if tree is not None:
             return made
-        looked_at = paths_of(view.seen, files)
-        links = frozenset(files.links)
-        return replace(made, seen=view.seen, looked_at=looked_at, links=links, leads=files.led)
+        looked_at = paths_of(made.seen, files)
+        return replace(made, looked_at=looked_at, links=frozenset(files.links), leads=files.led)
 
     said: list[tuple[str, Location | None]] = []
 

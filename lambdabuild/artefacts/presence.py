@@ -1,4 +1,4 @@
-"""The digests that a registry has under the tags of hashes: one question for each image."""
+"""The digests that a registry has under the tags of hashes: one question for each image at most."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from lambdabuild.artefacts.artefact import Artefact
 from lambdabuild.errors import UserError
-from lambdabuild.oci.digest import OciDigest
 
 if TYPE_CHECKING:
     from lambdabuild.oci.registry.client import Client
@@ -18,23 +17,22 @@ if TYPE_CHECKING:
 def with_digests(
     artefacts: Sequence[Artefact], client: Client, jobs: int, *, to: str
 ) -> tuple[Artefact, ...]:
-    """Returns the images with the digests that are under their tags now.
+    """Returns the images with digests; those that have none yet get what is under their tags now.
 
-    Raises UserError for those that are not in the registry, and what `Repository.head` does.
+    Raises UserError for those that are not in the registry, and what `Client.digest` does.
 
     to: the flag that names the registry again, for the hint; "" where the workspace does.
     """
 
-    def digest(artefact: Artefact) -> OciDigest | None:
-        head = client.repository(artefact.reference).head(artefact.reference.version)
-        return head.digest if head else None
+    def asked(artefact: Artefact) -> Artefact:
+        return replace(artefact, digest=artefact.digest or client.digest(artefact.reference))
 
     with ThreadPoolExecutor(jobs) as pool:
-        digests = list(pool.map(digest, artefacts))
-    absent = [each for each, found in zip(artefacts, digests, strict=True) if found is None]
+        found = tuple(pool.map(asked, artefacts))
+    absent = [each for each in found if each.digest is None]
     if absent:
         raise _absent(absent, to)
-    return tuple(replace(each, digest=found) for each, found in zip(artefacts, digests, strict=True))
+    return found
 
 
 def _absent(artefacts: Sequence[Artefact], to: str) -> UserError:

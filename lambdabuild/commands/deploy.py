@@ -18,7 +18,7 @@ from lambdabuild.deploying import lineage
 from lambdabuild.deploying.connecting import Connection, connect
 from lambdabuild.deploying.live_tags import tag_live
 from lambdabuild.deploying.names import check_alias
-from lambdabuild.deploying.offers import Offer, choose_destination, found_digest
+from lambdabuild.deploying.offers import Offer, choose_destination
 from lambdabuild.deploying.plan import Change, Releases, plan_changes
 from lambdabuild.deploying.recorded import Author, Done, deploy
 from lambdabuild.deploying.records import ROLLBACK
@@ -165,7 +165,7 @@ def _predicted(
         hash_ = keys.hashes[id_]
         repository = repository_for(found.evaluation.graph.targets[id_], template)
         reference = destination.reference(repository, tag_of(hash_))
-        offers[id_] = Offer(id_, hash_, reference, found_digest(lambda: session.client, reference))
+        offers[id_] = Offer(id_, hash_, reference, session.client.digest(reference))
     return offers
 
 
@@ -185,7 +185,7 @@ def _made(
         repository = repository_for(found.evaluation.graph.targets[target.id], template)
         reference = destination.reference(repository, tag_of(target.hash))
         digest: OciDigest | None = pushed.get((target.id, reference.name))
-        digest = digest or found_digest(lambda: session.client, reference)
+        digest = digest or session.client.digest(reference)
         offers[target.id] = Offer(target.id, target.hash, reference, digest)
     return offers
 

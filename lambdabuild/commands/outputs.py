@@ -154,13 +154,11 @@ def _artefacts(
 
 def _asked(session: Session, found: tuple[Artefact, ...], jobs: int, to: str) -> tuple[Artefact, ...]:
     """Returns the images with their digests; the registry is asked for those that have none yet."""
-    unknown = [each for each in found if each.digest is None]
-    if not unknown:
+    if all(each.digest for each in found):
         return found
     from lambdabuild.artefacts.presence import with_digests  # brings the HTTP library
 
-    known = {each.id: each for each in with_digests(unknown, session.client, jobs, to=to)}
-    return tuple(known.get(each.id, each) for each in found)
+    return with_digests(found, session.client, jobs, to=to)
 
 
 def _write(ui: Ui, text: str, target: Path | None, format_: str) -> None:

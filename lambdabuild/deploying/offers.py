@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lambdabuild.configured import ConfiguredLabel
 from lambdabuild.digest import Key
@@ -15,9 +14,6 @@ from lambdabuild.oci.registry.reference import Reference
 from lambdabuild.oci.registry.settings import is_loopback
 from lambdabuild.pushing.names import Destination
 from lambdabuild.workspace import FILE_NAME
-
-if TYPE_CHECKING:
-    from lambdabuild.oci.registry.client import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +47,3 @@ def choose_destination(destinations: Sequence[Destination], region: str) -> Dest
         hint=f'add push = ["ACCOUNT.dkr.ecr.{region}.amazonaws.com/PREFIX"] to [registry], '
         "or mend [deploy] region",
     )
-
-
-def found_digest(client: Callable[[], Client], reference: Reference) -> OciDigest | None:
-    """Returns the digest that a tag names; None if there is no such image."""
-    head = client().repository(reference).head(reference.version)
-    return head.digest if head else None

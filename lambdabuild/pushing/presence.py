@@ -22,7 +22,7 @@ def absent_images(
 ) -> set[ConfiguredLabel]:
     """Returns the images of `plan` that were asked for and are not everywhere under all their tags.
 
-    Raises what `Repository.head` does.
+    Raises what `Client.digest` does.
     """
     asked = [item for item in plan.items.values() if item.asked and item.id in hashes]
     looked_up = [
@@ -34,8 +34,7 @@ def absent_images(
 
     def digest_of(each: tuple[Item, Destination, str]) -> OciDigest | None:
         item, place, tag = each
-        head = client.repository(place.reference(item.repository, tag)).head(tag)
-        return head.digest if head else None
+        return client.digest(place.reference(item.repository, tag))
 
     with ThreadPoolExecutor(jobs) as pool:
         digests = dict(zip(looked_up, pool.map(digest_of, looked_up), strict=True))

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from lambdabuild.oci.digest import OciDigest
 from lambdabuild.oci.registry.credentials import Credentials
 from lambdabuild.oci.registry.reference import Reference
 from lambdabuild.oci.registry.repository import Repository
@@ -38,6 +39,14 @@ class Client:
         writing = Work(session, reference.repository, "pull,push", self._wait)
         reading = writing if push else Work(session, reference.repository, "pull", self._wait)
         return Repository(reading, writing)
+
+    def digest(self, reference: Reference) -> OciDigest | None:
+        """Returns the digest that the tag of `reference` names; None if there is no such image.
+
+        Raises what `Repository.head` does.
+        """
+        head = self.repository(reference).head(reference.version)
+        return head.digest if head else None
 
     def _session(self, host: str) -> Session:
         with self._lock:

@@ -7,6 +7,7 @@ inside inline tables.
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
@@ -151,3 +152,8 @@ class TomlFile:
 def dotted(keys: tuple[str, ...]) -> str:
     """Returns a key as TOML writes it: project.optional-dependencies."""
     return ".".join(keys)
+
+
+def toml_string(text: str) -> str:
+    """A JSON string is a TOML string, but that TOML wants DEL escaped as well."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lambdabuild.errors import Location, UserError
+from lambdabuild.external.declaring import with_images
 from lambdabuild.label import image_name_problem
 from lambdabuild.oci.registry.reference import parse_reference
-from lambdabuild.toml_file import TomlFile
 from lambdabuild.workspace import FILE_NAME, Workspace
 
 
@@ -22,22 +22,7 @@ def declare_images(workspace: Workspace, options: Sequence[str]) -> bytes | None
     if not added:
         return None
     before = _read(workspace.root / FILE_NAME)
-    text = before.decode() + ("" if before.endswith(b"\n") or not before else "\n")
-    lines = [f'[images.{_key(name)}]\nref = "{ref}"\n' for name, ref in added.items()]
-    text = "\n".join((text, *lines))
-    try:
-        TomlFile.parse(FILE_NAME, text.encode(), hint=None)
-    except UserError:
-        raise UserError(
-            "[images] is written in a form to which nothing can be added at the end",
-            at=TomlFile.parse(FILE_NAME, before, hint=None).place("images"),
-            hint="write it as tables [images.NAME], each with its ref",
-        ) from None
-    return text.encode()
-
-
-def _key(name: str) -> str:
-    return f'"{name}"' if "." in name else name
+    return with_images(before.decode(), added).encode()
 
 
 def _parsed(option: str) -> tuple[str, str]:

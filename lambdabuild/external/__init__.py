@@ -2,6 +2,7 @@
 
     pins        a Pin: an image's documents for one platform, fixed by digest
     lock_file   WORKSPACE.lock: pins as TOML, and back
+    declaring   WORKSPACE.toml with more of them
     registries  [registry] mirrors, and where the layers of pins are
     contents    which Python and C library an image's layers hold
     pinning     the registry -> pins; pins that their registry has moved away from

@@ -20,12 +20,11 @@ Absent: reading and writing the file.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from lambdabuild.errors import UserError
 from lambdabuild.external.pins import ImagePins, Pin
-from lambdabuild.toml_file import TomlFile, dotted
+from lambdabuild.toml_file import TomlFile, dotted, toml_string
 
 FILE_NAME = "WORKSPACE.lock"
 VERSION = 1
@@ -41,8 +40,8 @@ def print_pins(pins: ImagePins) -> bytes:
     """Returns the pins as the bytes of a file."""
     parts = [HEADER, f"version = {VERSION}\n"]
     for pin in pins.by_key.values():
-        parts.append(f"\n[images.{_string(pin.name)}.{_string(pin.platform)}]\n")
-        parts += [f"{key} = {_string(value)}\n" for key, value in _values(pin)]
+        parts.append(f"\n[images.{toml_string(pin.name)}.{toml_string(pin.platform)}]\n")
+        parts += [f"{key} = {toml_string(value)}\n" for key, value in _values(pin)]
     return "".join(parts).encode()
 
 
@@ -53,11 +52,6 @@ def _values(pin: Pin) -> Iterator[tuple[str, str]]:
         if value is not None:
             yield key, value
     yield from (("manifest", pin.manifest), ("config", pin.config))
-
-
-def _string(text: str) -> str:
-    """A JSON string is a TOML string, but that TOML wants DEL escaped as well."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def parse_pins(data: bytes) -> ImagePins:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lambdabuild.errors import UserError
 from lambdabuild.evaluation import Say
+from lambdabuild.external.declaring import with_images
 from lambdabuild.migrating.drafting import Drafting, LeftOut
 from lambdabuild.migrating.existing import existing
 from lambdabuild.migrating.images import ImageDraft
@@ -15,8 +16,8 @@ from lambdabuild.migrating.proof import failures
 from lambdabuild.migrating.rendering import Draft, Files, build_text
 from lambdabuild.migrating.sharing import Shared
 from lambdabuild.migrating.survey import survey
-from lambdabuild.migrating.workspace_file import with_images, workspace_text
 from lambdabuild.sources import BUILD_FILES, View
+from lambdabuild.toml_file import toml_string
 from lambdabuild.workspace import FILE_NAME, Workspace, load_workspace
 
 _EMPTY = "Files of this package are named in other BUILD files."
@@ -54,7 +55,7 @@ def propose(view: View, workspace: Workspace | None, say: Say, *, keep_dockerfil
     workspace: with its settings; None where there is no WORKSPACE.toml.
     keep_dockerfiles: declare every image with its Dockerfile.
     """
-    settings = workspace or _settings(view.root, workspace_text(view.root.name))
+    settings = workspace or _settings(view.root, _workspace_text(view.root))
     found = survey(view)
     there = existing(settings, view, found.build_files, say)
     drafting = Drafting(view, settings, found, there, keep_dockerfiles)
@@ -116,9 +117,9 @@ def _files(drafting: Drafting, drafts: Iterable[Draft], workspace: Workspace | N
         files[_build_path(drafting.view, package)] = f"# {_EMPTY}\n"
     needed = _references(drafting, packages)
     if workspace is None:
-        files[FILE_NAME] = with_images(workspace_text(drafting.view.root.name), needed)
+        files[FILE_NAME] = with_images(_workspace_text(drafting.view.root), needed)
     else:
-        new = {ref: name for ref, name in needed.items() if name not in workspace.images}
+        new = {name: ref for name, ref in needed.items() if name not in workspace.images}
         if new:
             files[FILE_NAME] = with_images(_text(drafting.view, FILE_NAME), new)
     return dict(sorted(files.items()))
@@ -135,14 +136,14 @@ def _named_packages(packages: Mapping[str, list[Draft]]) -> set[str]:
 
 
 def _references(drafting: Drafting, packages: Mapping[str, list[Draft]]) -> dict[str, str]:
-    """Returns reference -> name of the external images that the targets name."""
+    """Returns name -> reference of the external images that the targets name, sorted."""
     labels = {draft.attributes.get("base") for made in packages.values() for draft in made}
     built = {(draft.package, draft.name) for made in packages.values() for draft in made}
     paths = {e.dockerfile for e in drafting.images if (e.draft.package, e.draft.name) in built}
     named = {reference for path in paths for reference in drafting.readings[path].references}
     return {
-        reference: name
-        for reference, name in drafting.references.items()
+        name: reference
+        for name, reference in sorted((name, reference) for reference, name in drafting.references.items())
         if f"@{name}" in labels or reference in named
     }
 
@@ -156,6 +157,11 @@ def _build_path(view: View, package: str) -> str:
 
 def _text(view: View, path: str) -> str:
     return view.read(path).decode(errors="replace")
+
+
+def _workspace_text(root: Path) -> str:
+    """Returns a WORKSPACE.toml for a workspace that has none."""
+    return f"[workspace]\nname = {toml_string(root.name)}\n"
 
 
 def _settings(root: Path, text: str) -> Workspace:

@@ -420,3 +420,16 @@ def test_json_has_files_targets_and_reasons(tmp_path: Path) -> None:
 def test_what_is_only_called_like_a_dockerfile_is_none(tmp_path: Path, name: str) -> None:
     ran = init(monorepo(tmp_path, {f"app/{name}": image()}))
     assert ran.err == "there is no pyproject.toml of a package and no Dockerfile\n"
+
+
+def test_images_in_a_form_to_which_nothing_can_be_added_are_refused(tmp_path: Path) -> None:
+    files = {
+        "WORKSPACE.toml": "images = {}\n",
+        "app/handler.py": HANDLER,
+        "app/Dockerfile": image("COPY app/handler.py ."),
+    }
+    project = monorepo(tmp_path, files)
+    before = snapshot(project)
+    ran = init(project, code=2)
+    assert "error: WORKSPACE.toml:1:1: [images] is written in a form to which nothing can be added" in ran.err
+    assert snapshot(project) == before

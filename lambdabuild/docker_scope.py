@@ -18,8 +18,9 @@ from lambdabuild.label import Label
 from lambdabuild.rule import AttributeProblem
 from lambdabuild.target import Target, TargetGraph
 from lambdabuild.third_party import Declare
+from lambdabuild.tools.dockerfile import CONTEXT, DOCKERFILE, DockerfileTool
+from lambdabuild.tools.pull import PullTool
 
-TOOL = "dockerfile"
 _SECRET_NAME = re.compile(r"TOKEN|PASSW|SECRET|API_?KEY|PRIVATE_?KEY|CREDENTIAL", re.IGNORECASE)
 
 
@@ -87,7 +88,7 @@ class DockerScope:
         root = base if plan.root == BASE else images.get(plan.root)
         image = self._image(root) if root else None
         return DockerfileBuild(
-            self._declare(TOOL, params, inputs, _outputs(plan.max_layers)),
+            self._declare(DockerfileTool.name, params, inputs, _outputs(plan.max_layers)),
             image if plan.root == BASE else None,
             plan.root,
             image.layers if image else (),
@@ -109,10 +110,10 @@ class DockerScope:
         }
 
     def _inputs(self, context: Mapping[str, Input], images: Mapping[str, Label]) -> dict[str, Input]:
-        inputs: dict[str, Input] = {"dockerfile": SourceFile(dockerfile_of(self._target).path, False)}
-        inputs |= {f"context/{path}": file for path, file in context.items()}
+        inputs: dict[str, Input] = {DOCKERFILE: SourceFile(dockerfile_of(self._target).path, False)}
+        inputs |= {f"{CONTEXT}{path}": file for path, file in context.items()}
         base = self._base_label()
-        for place, label in {**({"base": base} if base else {}), **images}.items():
+        for place, label in {**({BASE: base} if base else {}), **images}.items():
             inputs |= self._image_inputs(place, self._image(label))
         return inputs
 
@@ -127,7 +128,8 @@ class DockerScope:
 
     def _is_pulled(self, output: ActionOutput) -> bool:
         id_ = output.action
-        return self._configured[ConfiguredLabel(id_.label, id_.platform)].actions[id_.number].tool == "pull"
+        maker = self._configured[ConfiguredLabel(id_.label, id_.platform)]
+        return maker.action_of(output).tool == PullTool.name
 
     def _image(self, label: Label) -> ImageOutputs:
         image = self._configured[ConfiguredLabel(label, self._platform)].image
@@ -189,18 +191,17 @@ class DockerScope:
         return configured is not None and configured.wheel is not None
 
     def _sources_of(self, label: Label) -> Iterator[tuple[str, Input]]:
-        wheel = self._configured[ConfiguredLabel(label, self._platform)].wheel
+        configured = self._configured[ConfiguredLabel(label, self._platform)]
         target = self._graph.target(label)
-        if wheel is None or target is None:
+        if configured.wheel is None or target is None:
             raise AttributeProblem(
                 f"{self._target.label}: attribute 'packages' names {label}, and requirements are not "
                 "installed into an image from a Dockerfile",
                 "packages",
                 hint="install them in the Dockerfile, or drop dockerfile",
             )
-        configured = self._configured[ConfiguredLabel(label, self._platform)]
         directory = posixpath.dirname(target.values["pyproject"].path)
-        for path, file in configured.action_of(wheel).inputs.items():
+        for path, file in configured.action_of(configured.wheel).inputs.items():
             yield posixpath.join(directory, path.removeprefix("project/")), file
 
     def _check_secrets(self, plan: BuildPlan) -> None:

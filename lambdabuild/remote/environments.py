@@ -11,9 +11,6 @@ from dataclasses import dataclass
 
 from lambdabuild.tools.dockerfile import DockerfileTool
 
-# It needs a Docker daemon, and with it a privileged build of the image's architecture.
-DOCKERFILE = DockerfileTool.name
-
 
 @dataclass(frozen=True, order=True, slots=True)
 class Environment:
@@ -47,6 +44,7 @@ ENVIRONMENTS: Mapping[str, Environment] = {each.name: each for each in (PLAIN, D
 
 def environment_of(tool: str, platform: str) -> Environment:
     """Returns where an action of `tool` for `platform`, such as "linux/arm64", has to run."""
-    if tool != DOCKERFILE:
+    if tool != DockerfileTool.name:
         return PLAIN
+    # It needs a Docker daemon, and with it a privileged build of the image's architecture.
     return DOCKER_ARM64 if platform.split("/")[1:2] == ["arm64"] else DOCKER_AMD64

@@ -17,7 +17,7 @@ from lambdabuild.digest import Digest, Key
 from lambdabuild.keys import KeyTable, tag_of
 from lambdabuild.order import MadeFile, MadeInput, MadeLayer, Order, OrderedAction, PushedImage
 from lambdabuild.pushing.plan import Item
-from lambdabuild.remote.environments import DOCKERFILE
+from lambdabuild.tools.dockerfile import DockerfileTool
 from lambdabuild.tools.pull import PullTool
 from lambdabuild.tree import Directory, FileNode, directory_of
 
@@ -193,7 +193,7 @@ class Orders:
 
     def _reads_layers(self, actions: Iterable[Action], images: Iterable[ConfiguredLabel]) -> bool:
         """Tells whether an order's worker may have to read layers of external images."""
-        if any(action.tool == DOCKERFILE for action in actions):
+        if any(action.tool == DockerfileTool.name for action in actions):
             return True
         parts = (self._graph.targets[id_].image for id_ in images)
         layers = (layer for image in parts if image for layer in image.layers)

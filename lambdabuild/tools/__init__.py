@@ -32,7 +32,7 @@ KINDS = (
 )
 
 
-PER_PLATFORM = frozenset({"dockerfile", "host_python", "image"})
+PER_PLATFORM = frozenset({DockerfileTool.name, HostPythonTool.name, ImageTool.name})
 """Names of the tools whose outputs depend on the platform; those of the others are made once for all."""
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from lambdabuild.action import Made, ToolCall
-from lambdabuild.dockerfile import BASE_ARG, for_engine, parse
+from lambdabuild.dockerfile import BASE, BASE_ARG, SCRATCH, for_engine, parse
 from lambdabuild.errors import ActionFailed, ExternalError, UserError
 from lambdabuild.oci.digest import OciDigest
 from lambdabuild.oci.foreign import rewrite
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 
 DOCKERFILE: Final = "dockerfile"
 CONTEXT: Final = "context/"
-BASE: Final = "base"
-SCRATCH: Final = "scratch"
 
 SEARCHED: Final = 8
 """Bytes of a secret that is looked for. A shorter one is found in much that has nothing to do with it."""

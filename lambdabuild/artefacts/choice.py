@@ -14,6 +14,7 @@ from lambdabuild.errors import UserError
 from lambdabuild.evaluation import Evaluation
 from lambdabuild.keys import tag_of
 from lambdabuild.label import Label, TargetPattern
+from lambdabuild.oci.digest import OciDigest
 from lambdabuild.pushing.names import Destination
 from lambdabuild.pushing.plan import LAMBDA_IMAGE, PushPlan, Wishes
 
@@ -26,19 +27,23 @@ class MapPlan:
     functions: Mapping[ConfiguredLabel, Mapping[str, str]]
 
     def artefacts(
-        self, push: PushPlan, hashes: Mapping[ConfiguredLabel, Key], destination: Destination
+        self,
+        push: PushPlan,
+        hashes: Mapping[ConfiguredLabel, Key],
+        destination: Destination,
+        digests: Mapping[tuple[ConfiguredLabel, str], OciDigest],
     ) -> tuple[Artefact, ...]:
-        """Returns what is known of the images before they are built."""
-        return tuple(
-            Artefact(
-                name,
-                id_,
-                hashes[id_],
-                destination.reference(push.items[id_].repository, tag_of(hashes[id_])),
-                functions=self.functions[id_],
-            )
-            for id_, name in self.names.items()
-        )
+        """Returns what is known of the images.
+
+        digests: of what was pushed, by image, host and repository.
+        """
+
+        def one(id_: ConfiguredLabel, name: str) -> Artefact:
+            reference = destination.reference(push.items[id_].repository, tag_of(hashes[id_]))
+            digest = digests.get((id_, reference.name))
+            return Artefact(name, id_, hashes[id_], reference, digest, self.functions[id_])
+
+        return tuple(one(id_, name) for id_, name in self.names.items())
 
 
 def choose_images(evaluation: Evaluation, patterns: Sequence[TargetPattern]) -> Evaluation:

@@ -14,10 +14,12 @@ import click
 from lambdabuild.commands import options
 from lambdabuild.commands.executing import Choice, RemoteLines
 from lambdabuild.configured import ConfiguredLabel
+from lambdabuild.digest import Key
 from lambdabuild.errors import LambdaBuildError, UserError
 from lambdabuild.evaluation import Evaluation, Question
 from lambdabuild.external.registries import reference_of
 from lambdabuild.keys import KeyTable, tag_of
+from lambdabuild.oci.digest import OciDigest
 from lambdabuild.oci.registry.reference import Reference
 from lambdabuild.pushing.names import LATEST
 from lambdabuild.pushing.plan import (
@@ -68,6 +70,23 @@ class Carried:
     pushed: tuple[PushResult, ...]
     images: tuple[Mapping[str, str], ...]
     planned: bool
+
+    @property
+    def hashes(self) -> dict[ConfiguredLabel, Key]:
+        """The hashes that targets had when they were built."""
+        return {each.id: each.hash for each in self.report.targets if each.hash}
+
+    @property
+    def digests(self) -> dict[tuple[ConfiguredLabel, str], OciDigest]:
+        """What registries have now, by image, host and repository."""
+        delivered = ((each.id, each.reference.name, each.delivered) for each in self.pushed)
+        return {(id_, name): found.digest for id_, name, found in delivered if found}
+
+    def check(self) -> None:
+        """Raises the first error."""
+        for error in (*self.report.errors, *(each.error for each in self.pushed)):
+            if error:
+                raise error
 
 
 def read_wanted(
@@ -178,7 +197,7 @@ def carry(
 
 def record_lineage(ui: Ui, session: Session, evaluation: Evaluation, made: Carried) -> None:
     """Records what newly pushed images were made of; a push is good without."""
-    hashes = {target.id: target.hash for target in made.report.targets}
+    hashes = made.hashes
     new = [each for each in made.pushed if each.status == PUSHED and each.id in evaluation.roots]
     if not new:
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,15 +19,16 @@ from lambdabuild.deploying.connecting import Connection, connect
 from lambdabuild.deploying.live_tags import tag_live
 from lambdabuild.deploying.names import check_alias
 from lambdabuild.deploying.offers import Offer, choose_destination
-from lambdabuild.deploying.plan import Change, Releases, plan_changes
+from lambdabuild.deploying.plan import Change, Releases, at_once, plan_changes
 from lambdabuild.deploying.recorded import Author, Done, deploy
 from lambdabuild.deploying.records import ROLLBACK
 from lambdabuild.deploying.revision import Revision, revision_of
 from lambdabuild.deploying.rollback import choose, ended_by, plan_rollback, resume
 from lambdabuild.deploying.sets import DEPLOYED
 from lambdabuild.deploying.steps import Patience, Steps
+from lambdabuild.digest import Key
 from lambdabuild.errors import UserError
-from lambdabuild.keys import KeyTable, tag_of
+from lambdabuild.keys import tag_of
 from lambdabuild.oci.digest import OciDigest
 from lambdabuild.pushing.names import Destination
 from lambdabuild.pushing.plan import plan_push, read_wishes, repository_for
@@ -128,17 +129,15 @@ def command(
     keys = session.keys(found.evaluation)
     if only_plan:
         plan_push(found.evaluation, wishes, deliveries.origins_of(session))  # for what it refuses
-        offers = _predicted(session, found, keys, destination, wishes.template)
+        offers = _offers(session, found, keys.hashes, {}, destination, wishes.template)
     else:
         wanted = deliveries.read_wanted(workspace, directory, to=to)
         choice = executing.read_choice(workspace, executor)
         made = deliveries.carry(
             ui, session, found.evaluation, wanted, jobs=jobs, keep_going=False, choice=choice
         )
-        errors = (*made.report.errors, *(each.error for each in made.pushed if each.error))
-        if errors:
-            raise errors[0]
-        offers = _made(session, found, made, destination, wishes.template)
+        made.check()
+        offers = _offers(session, found, made.hashes, made.digests, destination, wishes.template)
     changes = plan_changes(found.wanted, offers, deployer.steps, releases)
     if only_plan:
         return _tell_plan(deployer, changes)
@@ -152,42 +151,24 @@ def _deployer(ui: Ui, where: options.Place, session: Session, wait: float, keep_
     return _Deployer(ui, where, session, connection, Steps(connection.service, Patience(wait)), keep_going)
 
 
-def _predicted(
+def _offers(
     session: Session,
     found: functions.Functions,
-    keys: KeyTable,
+    hashes: Mapping[ConfiguredLabel, Key],
+    digests: Mapping[tuple[ConfiguredLabel, str], OciDigest],
     destination: Destination,
     template: str,
 ) -> dict[ConfiguredLabel, Offer]:
-    """Returns the images by their hashes: those that are in the registry already have digests."""
-    offers = {}
-    for id_ in found.evaluation.roots:
-        hash_ = keys.hashes[id_]
+    """Returns the images by their hashes; the registry is asked for those whose digests are not known."""
+
+    def offer(id_: ConfiguredLabel) -> Offer:
         repository = repository_for(found.evaluation.graph.targets[id_], template)
-        reference = destination.reference(repository, tag_of(hash_))
-        offers[id_] = Offer(id_, hash_, reference, session.client.digest(reference))
-    return offers
+        reference = destination.reference(repository, tag_of(hashes[id_]))
+        digest = digests.get((id_, reference.name)) or session.client.digest(reference)
+        return Offer(id_, hashes[id_], reference, digest)
 
-
-def _made(
-    session: Session,
-    found: functions.Functions,
-    made: deliveries.Carried,
-    destination: Destination,
-    template: str,
-) -> dict[ConfiguredLabel, Offer]:
-    """Returns the images as they were pushed."""
-    pushed = {(each.id, each.reference.name): each.delivered.digest for each in made.pushed if each.delivered}
-    offers = {}
-    for target in made.report.targets:
-        if target.id not in found.evaluation.roots or target.hash is None:
-            continue
-        repository = repository_for(found.evaluation.graph.targets[target.id], template)
-        reference = destination.reference(repository, tag_of(target.hash))
-        digest: OciDigest | None = pushed.get((target.id, reference.name))
-        digest = digest or session.client.digest(reference)
-        offers[target.id] = Offer(target.id, target.hash, reference, digest)
-    return offers
+    known = [id_ for id_ in found.evaluation.roots if id_ in hashes]
+    return {each.id: each for each in at_once(offer, known)}
 
 
 def _deploy(deployer: _Deployer, changes: Sequence[Change], revision: Revision) -> int:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from lambdabuild.artefacts.artefact import Artefact
-from lambdabuild.artefacts.choice import MapPlan, choose_images, only_destination, plan_map
+from lambdabuild.artefacts.choice import choose_images, only_destination, plan_map
 from lambdabuild.artefacts.formats import FORMATS, merged, render
 from lambdabuild.commands import deliveries, executing, functions, options
-from lambdabuild.configured import ConfiguredLabel
 from lambdabuild.deploying.names import parse_define
-from lambdabuild.digest import Key
 from lambdabuild.errors import Location, UserError
 from lambdabuild.evaluation import Evaluation
-from lambdabuild.oci.digest import OciDigest
 from lambdabuild.pushing.names import Destination
-from lambdabuild.pushing.plan import PushPlan, plan_push, read_wishes
+from lambdabuild.pushing.plan import plan_push, read_wishes
 from lambdabuild.session import Session
 from lambdabuild.store.local import write_atomically
 from lambdabuild.ui import Ui
@@ -80,14 +75,12 @@ def command(
     evaluation = choose_images(session.evaluate(question), question.patterns)
     names = plan_map(evaluation, {**where.workspace.define, **dict(map(parse_define, defines))})
     push = plan_push(evaluation, wishes, deliveries.origins_of(session))
-    hashes: Mapping[ConfiguredLabel, Key]
-    digests: Mapping[ConfiguredLabel, OciDigest] = {}
     if pushes:
         choice = executing.read_choice(where.workspace, executor)
-        hashes, digests = _pushed(ui, session, evaluation, push, destination, directory, jobs, choice)
+        made = _pushed(ui, session, evaluation, destination, directory, jobs, choice)
+        found = names.artefacts(push, made.hashes, destination, made.digests)
     else:
-        hashes = session.keys(evaluation).hashes
-    found = _artefacts(names, push, hashes, destination, digests)
+        found = names.artefacts(push, session.keys(evaluation).hashes, destination, {})
     if not predict:
         found = _asked(session, found, options.transfers(jobs), f"--to {to}" if to else "")
     _write(ui, render(format_, found), target, format_)
@@ -122,34 +115,18 @@ def _pushed(
     ui: Ui,
     session: Session,
     evaluation: Evaluation,
-    push: PushPlan,
     destination: Destination,
     directory: str,
     jobs: int,
     choice: executing.Choice,
-) -> tuple[dict[ConfiguredLabel, Key], dict[ConfiguredLabel, OciDigest]]:
-    """Builds and pushes; returns hashes, and the digests of what was pushed or found. Raises what failed."""
+) -> deliveries.Carried:
+    """Builds and pushes; raises what failed."""
     wanted = deliveries.read_wanted(session.workspace, directory, to=[str(destination)])
     made = deliveries.carry(ui, session, evaluation, wanted, jobs=jobs, keep_going=False, choice=choice)
     deliveries.record_lineage(ui, session, evaluation, made)
-    errors = [*made.report.errors, *(each.error for each in made.pushed if each.error)]
-    if errors:
-        raise errors[0]
+    made.check()
     ui.note(deliveries.push_counts(made.pushed))
-    hashes = {each.id: each.hash for each in made.report.targets if each.hash}
-    digests = {each.id: each.delivered.digest for each in made.pushed if each.delivered}
-    return hashes, digests
-
-
-def _artefacts(
-    names: MapPlan,
-    push: PushPlan,
-    hashes: Mapping[ConfiguredLabel, Key],
-    destination: Destination,
-    digests: Mapping[ConfiguredLabel, OciDigest],
-) -> tuple[Artefact, ...]:
-    found = names.artefacts(push, hashes, destination)
-    return tuple(replace(each, digest=digests.get(each.id)) for each in found)
+    return made
 
 
 def _asked(session: Session, found: tuple[Artefact, ...], jobs: int, to: str) -> tuple[Artefact, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +19,7 @@ from lambdabuild.deploying.revision import Revision
 from lambdabuild.errors import UserError
 from lambdabuild.evaluation import Evaluation
 from lambdabuild.keys import KeyTable
+from lambdabuild.workspace import Workspace
 
 if TYPE_CHECKING:
     from lambdabuild.session import Session
@@ -37,6 +38,11 @@ def define(function: F) -> F:
     )(function)
 
 
+def variables(workspace: Workspace, defines: Sequence[str]) -> dict[str, str]:
+    """Returns the variables in names of functions: those of --define over [define]; raises UserError."""
+    return {**workspace.define, **dict(map(parse_define, defines))}
+
+
 @dataclass(frozen=True, slots=True)
 class Functions:
     """The functions that targets serve. evaluation: of the images alone that serve some."""
@@ -53,10 +59,10 @@ def read_functions(
     defines: Sequence[str],
 ) -> Functions:
     """Returns the functions that patterns name; raises UserError if there is none."""
-    variables: Mapping[str, str] = {**where.workspace.define, **dict(map(parse_define, defines))}
+    values = variables(where.workspace, defines)
     evaluation = session.evaluate(options.question(where, patterns, platforms))
     roots = tuple(root for root in evaluation.roots if evaluation.graph.targets[root].functions)
-    wanted = wanted_functions(evaluation.graph, roots, variables)
+    wanted = wanted_functions(evaluation.graph, roots, values)
     if not wanted:
         raise UserError(
             "none of the targets serves a function",

@@ -10,7 +10,6 @@ from lambdabuild.artefacts.artefact import Artefact
 from lambdabuild.artefacts.choice import choose_images, only_destination, plan_map
 from lambdabuild.artefacts.formats import FORMATS, merged, render
 from lambdabuild.commands import deliveries, executing, functions, options
-from lambdabuild.deploying.names import parse_define
 from lambdabuild.errors import Location, UserError
 from lambdabuild.evaluation import Evaluation
 from lambdabuild.pushing.names import Destination
@@ -73,7 +72,7 @@ def command(
     session = options.session(where, ui)
     question = options.question(where, patterns, platforms)
     evaluation = choose_images(session.evaluate(question), question.patterns)
-    names = plan_map(evaluation, {**where.workspace.define, **dict(map(parse_define, defines))})
+    names = plan_map(evaluation, functions.variables(where.workspace, defines))
     push = plan_push(evaluation, wishes, deliveries.origins_of(session))
     if pushes:
         choice = executing.read_choice(where.workspace, executor)

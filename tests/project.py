@@ -6,11 +6,12 @@ import contextlib
 import io
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lambdabuild import cli
+from lambdabuild import cli, noop
 from lambdabuild.configured import ConfiguredGraph
 from lambdabuild.errors import Location
 from lambdabuild.evaluation import Evaluation, Question
@@ -117,6 +118,16 @@ class Project:
         with self.environment(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = cli.run(arguments)
         return Ran(code, out.getvalue(), err.getvalue())
+
+    def ask(self, *arguments: str) -> Ran:
+        """Answers a command line as the program does, with what it knows of earlier answers."""
+        streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2)]
+        redirected = contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1])
+        with self.environment(), redirected[0], redirected[1]:
+            answer = noop.answer(arguments, time.monotonic())
+            code = answer if isinstance(answer, int) else cli.run(arguments, answer)
+        out, err = (stream.buffer.getvalue().decode() for stream in streams)
+        return Ran(code, out, err)
 
     @contextlib.contextmanager
     def environment(self) -> Iterator[None]:

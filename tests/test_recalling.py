@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import pickle
 import sys
 import threading
-import time
 from binascii import crc32
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdabuild import cli, kept_graph, noop, state
+from lambdabuild import kept_graph, state
 from lambdabuild.clock import TICK, Moment, settled
 from lambdabuild.evaluation import Evaluation, Question
 from lambdabuild.mounts import lasting
@@ -50,19 +47,6 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
     return asked
 
 
-def ask(project: Project, *arguments: str) -> Ran:
-    """Returns the answer as the program comes to it."""
-    streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2)]
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(project.environment())
-        stack.enter_context(contextlib.redirect_stdout(streams[0]))
-        stack.enter_context(contextlib.redirect_stderr(streams[1]))
-        answer = noop.answer(arguments, time.monotonic())
-        code = answer if isinstance(answer, int) else cli.run(arguments, answer)
-    out, err = (stream.buffer.getvalue().decode() for stream in streams)
-    return Ran(code, out, err)
-
-
 def stranger(project: Project, tmp_path: Path) -> Project:
     """Returns the same workspace for somebody with an empty cache."""
     return Project(project.root, tmp_path / "empty" / "lambdabuild", workspace=False)
@@ -82,23 +66,23 @@ def status_of(ran: Ran) -> dict[str, str]:
 def test_an_edited_source_needs_no_evaluation(
     project: Project, tmp_path: Path, evaluated: list[Question], command: str
 ) -> None:
-    ask(project, command, "//...")
+    project.ask(command, "//...")
     evaluated.clear()
     for text in ("A = 2\n", "A = 3\n"):
         rest()
         rewritten(project.root / "lib/a.py", text)
-        again = ask(project, command, "//...")
+        again = project.ask(command, "//...")
         assert evaluated == []
-        fresh = ask(stranger(project, tmp_path), command, "//...")
+        fresh = stranger(project, tmp_path).ask(command, "//...")
         evaluated.clear()
         assert told(again) == told(fresh)
 
 
 def test_only_what_an_edited_source_is_in_is_built(project: Project, evaluated: list[Question]) -> None:
-    ask(project, "build", "//...")
+    project.ask("build", "//...")
     rest()
     (project.root / "handler.py").write_text("def main(event, context):\n    return 2\n")
-    assert status_of(ask(project, "build", "//...")) == {
+    assert status_of(project.ask("build", "//...")) == {
         "//:app": "built",
         "//:base": "cached",
         "//:lib": "cached",
@@ -106,7 +90,7 @@ def test_only_what_an_edited_source_is_in_is_built(project: Project, evaluated: 
     assert len(evaluated) == 1
     rest()
     rest()
-    assert status_of(ask(project, "build", "//...")) == dict.fromkeys(
+    assert status_of(project.ask("build", "//...")) == dict.fromkeys(
         ("//:app", "//:base", "//:lib"), "cached"
     )
 
@@ -115,23 +99,23 @@ def test_only_what_an_edited_source_is_in_is_built(project: Project, evaluated: 
 def test_what_evaluation_looked_at_has_it_done_again(
     project: Project, tmp_path: Path, evaluated: list[Question], name: str
 ) -> None:
-    ask(project, "hash", "//...")
+    project.ask("hash", "//...")
     evaluated.clear()
     rest()
     EDITS[name](project.root)
-    again = ask(project, "hash", "//...")
+    again = project.ask("hash", "//...")
     if name in OUTSIDE:
         assert evaluated
-    fresh = ask(stranger(project, tmp_path), "hash", "//...")
+    fresh = stranger(project, tmp_path).ask("hash", "//...")
     assert (again.code, again.out) == (fresh.code, fresh.out)
 
 
 @pytest.mark.parametrize("lose", LOSSES.values(), ids=LOSSES)
 def test_what_is_lost_is_made_again(project: Project, lose: Callable[[Project], object]) -> None:
-    ask(project, "build", "//...")
+    project.ask("build", "//...")
     rest()
     lose(project)
-    ask(project, "build", "//...")
+    project.ask("build", "//...")
     assert (project.root / "lambdabuild-out/app/index.json").exists()
     assert (project.root / "lambdabuild-out/.gitignore").exists()
     assert project.build().counts()["built"] == 0
@@ -140,23 +124,23 @@ def test_what_is_lost_is_made_again(project: Project, lose: Callable[[Project], 
 def test_what_build_files_print_is_told_again(project: Project, evaluated: list[Question]) -> None:
     project.write({"BUILD": f'print("hello")\n{BUILD}'})
     rest()
-    ask(project, "build", "//...")
+    project.ask("build", "//...")
     rest()
     (project.root / "lib/a.py").write_text("A = 7\n")
     for _ in range(3):
-        assert ": hello\n" in ask(project, "build", "//...").err
+        assert ": hello\n" in project.ask("build", "//...").err
         rest()
     assert len(evaluated) == 1
 
 
 def test_a_failure_is_told_again_until_it_is_mended(project: Project) -> None:
-    ask(project, "build", "//...")
+    project.ask("build", "//...")
     rest()
     (project.root / "handler.py").unlink()
     for _ in range(2):
-        assert ask(project, "build", "//...").code == 2
+        assert project.ask("build", "//...").code == 2
     (project.root / "handler.py").write_text("def main(e, c): pass\n")
-    assert ask(project, "build", "//...").code == 0
+    assert project.ask("build", "//...").code == 0
 
 
 def states(project: Project) -> list[Path]:
@@ -167,30 +151,30 @@ def test_a_cache_that_cannot_be_written_to_does_no_harm(project: Project) -> Non
     project.cache.mkdir(parents=True)
     (project.cache / "state").write_text("in the way")
     for _ in range(2):
-        ran = ask(project, "build", "//...")
+        ran = project.ask("build", "//...")
         assert (ran.code, ran.err.count("\n")) == (0, 1)
 
 
 def test_a_state_of_another_workspace_is_not_taken(project: Project, tmp_path: Path) -> None:
-    ask(project, "hash", "//...")
-    ask(project, "hash", "//...")
+    project.ask("hash", "//...")
+    project.ask("hash", "//...")
     other = Project(tmp_path / "other", project.cache, {"BUILD": 'files(name = "x", srcs = [])\n'})
-    ask(other, "hash", "//...")
+    other.ask("hash", "//...")
     mine, theirs = sorted(
         (path for path in states(project) if not path.suffix), key=lambda p: p.stat().st_size
     )
     mine.write_bytes(theirs.read_bytes())
-    assert len(ask(other, "hash", "//...").out.splitlines()) == 1
+    assert len(other.ask("hash", "//...").out.splitlines()) == 1
 
 
 def test_a_graph_that_others_can_write_to_is_not_read(project: Project, evaluated: list[Question]) -> None:
-    ask(project, "hash", "//...")
+    project.ask("hash", "//...")
     for path in states(project):
         path.chmod(0o666)
     evaluated.clear()
     rest()
     (project.root / "lib/a.py").write_text("A = 5\n")
-    ask(project, "hash", "//...")
+    project.ask("hash", "//...")
     assert evaluated
 
 
@@ -207,7 +191,7 @@ def test_a_graph_makes_nothing_but_what_graphs_are_made_of(tmp_path: Path) -> No
 
 
 def test_two_that_write_at_once_leave_one_whole_answer(project: Project) -> None:
-    ask(project, "hash", "//...")
+    project.ask("hash", "//...")
     code = [0, 0]
 
     def hash_often(number: int) -> None:
@@ -221,7 +205,7 @@ def test_two_that_write_at_once_leave_one_whole_answer(project: Project) -> None
         thread.join()
     assert code == [0, 0]
     rest()
-    assert ask(project, "hash", "//...").code == 0
+    assert project.ask("hash", "//...").code == 0
     assert not [path for path in states(project) if path.name.startswith("tmp")]
 
 
@@ -299,11 +283,11 @@ def test_only_file_systems_that_tell_of_changes_are_believed() -> None:
 
 
 def test_a_graph_with_a_damaged_target_is_removed_and_made_again(project: Project) -> None:
-    ask(project, "hash", "//...")
+    project.ask("hash", "//...")
     graph = next(path for path in states(project) if path.suffix == ".graph")
     graph.write_bytes(graph.read_bytes()[:-1] + b"x")
     rest()
     (project.root / "handler.py").write_text("def main(event, context):\n    return 3\n")
-    ran = ask(project, "hash", "//...")
+    ran = project.ask("hash", "//...")
     assert (ran.code, "was damaged and has been removed" in ran.err) == (3, True)
-    assert ask(project, "hash", "//...").code == 0
+    assert project.ask("hash", "//...").code == 0

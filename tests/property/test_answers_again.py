@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import shutil
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from lambdabuild import cli, noop
-from lambdabuild.clock import TICK
 from tests.project import Project
+from tests.property.asking import Asking
 
 NAMES = st.sampled_from(["a.py", "b.py", "sub/c.py", "sub/d.txt"])
 PLACES = st.sampled_from(["lib", "one"])
@@ -35,7 +32,7 @@ QUESTIONS = st.sampled_from([("hash", "//..."), ("build", "//..."), ("query", "d
 GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@localhost"]
 
 
-class Answers(RuleBasedStateMachine):
+class Answers(Asking):
     """Edits a workspace in all the ways that there are, and asks again and again."""
 
     @initialize()
@@ -141,10 +138,6 @@ class Answers(RuleBasedStateMachine):
         for path in (self.warm.cache / "state").glob("*"):
             path.write_bytes(path.read_bytes()[: -keep or None])
 
-    @rule()
-    def rest(self) -> None:
-        time.sleep(3 * TICK / 1e9)
-
     @rule(question=QUESTIONS)
     def ask_something_else(self, question: tuple[str, ...]) -> None:
         self.question = question
@@ -154,9 +147,7 @@ class Answers(RuleBasedStateMachine):
     def answers_are_those_of_a_stranger(self) -> None:
         warm = ask(self.warm, self.question)
         left = self._left()
-        clean = self.directory / "clean" / "lambdabuild"
-        shutil.rmtree(clean, ignore_errors=True)
-        assert warm == ask(Project(self.root, clean, workspace=False), self.question)
+        assert warm == ask(self.stranger(), self.question)
         assert left == self._left()
 
     def _left(self) -> dict[Path, bytes]:
@@ -166,26 +157,16 @@ class Answers(RuleBasedStateMachine):
         out = self.root / "lambdabuild-out"
         return {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
-    def teardown(self) -> None:
-        if hasattr(self, "directory"):
-            shutil.rmtree(self.directory, ignore_errors=True)
-
 
 def ask(project: Project, question: tuple[str, ...]) -> tuple[int, list[str], list[str]]:
-    """Returns exit code and answer, as main() in cli comes to them, without what tells builds from no-ops."""
-    streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2)]
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(project.environment())
-        stack.enter_context(contextlib.redirect_stdout(streams[0]))
-        stack.enter_context(contextlib.redirect_stderr(streams[1]))
-        answer = noop.answer(question, time.monotonic())
-        code = answer if isinstance(answer, int) else cli.run(question, answer)
-    out, err = (stream.buffer.getvalue().decode().splitlines() for stream in streams)
+    """Returns exit code and answer, without what tells builds from no-ops."""
+    ran = project.ask(*question)
+    out, err = ran.out.splitlines(), ran.err.splitlines()
     told = [
         " ".join(word for word in line.split() if word[-1:] != "s" or not word[0].isdecimal()) for line in out
     ]
     told = [line.removeprefix("built ").removeprefix("cached ") for line in told]
-    return code, told, [line for line in err if " in " not in line or "error" in line]
+    return ran.code, told, [line for line in err if " in " not in line or "error" in line]
 
 
 TestAnswers = Answers.TestCase

@@ -6,19 +6,18 @@ import contextlib
 import os
 import shutil
 import tempfile
-import time
 from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from lambdabuild.clock import TICK
 from tests.dockerfile.targets import DOCKERFILE, TARGET, WORKSPACE
 from tests.dockerfile.targets import FILES as DOCKERFILES
 from tests.dockerfile.targets import lock as lock_images
 from tests.packages import base, lock, package
 from tests.project import Project
+from tests.property.asking import Asking
 from tests.property.test_answers_again import ask
 
 RULE = """
@@ -74,7 +73,7 @@ QUESTIONS = st.sampled_from(
 )
 
 
-class Everything(RuleBasedStateMachine):
+class Everything(Asking):
     """Edits what an answer stands on, and asks again and again."""
 
     @initialize()
@@ -164,10 +163,6 @@ class Everything(RuleBasedStateMachine):
         with contextlib.suppress(FileNotFoundError):
             self.warm.run("clean")
 
-    @rule()
-    def rest(self) -> None:
-        time.sleep(3 * TICK / 1e9)
-
     @rule(question=QUESTIONS)
     def ask_something_else(self, question: tuple[str, ...]) -> None:
         self.question = question
@@ -176,14 +171,8 @@ class Everything(RuleBasedStateMachine):
     @precondition(lambda self: hasattr(self, "question"))
     def answers_are_those_of_a_stranger(self) -> None:
         warm = ask(self.warm, self.question)
-        clean = self.directory / "clean" / "lambdabuild"
-        shutil.rmtree(clean, ignore_errors=True)
-        cold = ask(Project(self.warm.root, clean, workspace=False), self.question)
+        cold = ask(self.stranger(), self.question)
         assert _told(warm) == _told(cold)
-
-    def teardown(self) -> None:
-        if hasattr(self, "directory"):
-            shutil.rmtree(self.directory, ignore_errors=True)
 
 
 def _told(answer: tuple[int, list[str], list[str]]) -> tuple[int, list[str], list[str]]:

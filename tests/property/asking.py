@@ -1,0 +1,34 @@
+"""A machine that asks of a workspace again and again; what is done to it meanwhile, others say."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+from lambdabuild.clock import TICK
+from tests.project import Project
+
+
+class Asking(RuleBasedStateMachine):
+    """directory: where all is. warm: the workspace, with a cache that stays. question: what is asked."""
+
+    directory: Path
+    warm: Project
+    question: tuple[str, ...]
+
+    @rule()
+    def rest(self) -> None:
+        time.sleep(3 * TICK / 1e9)
+
+    def stranger(self) -> Project:
+        """Returns the workspace for somebody who has never asked before."""
+        clean = self.directory / "clean" / "lambdabuild"
+        shutil.rmtree(clean, ignore_errors=True)
+        return Project(self.warm.root, clean, workspace=False)
+
+    def teardown(self) -> None:
+        if hasattr(self, "directory"):
+            shutil.rmtree(self.directory, ignore_errors=True)

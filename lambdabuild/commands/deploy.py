@@ -21,7 +21,7 @@ from lambdabuild.deploying.names import check_alias
 from lambdabuild.deploying.offers import Offer, choose_destination
 from lambdabuild.deploying.plan import Change, Releases, at_once, plan_changes
 from lambdabuild.deploying.recorded import Author, Done, deploy
-from lambdabuild.deploying.records import ROLLBACK
+from lambdabuild.deploying.records import ROLLBACK, Records
 from lambdabuild.deploying.revision import Revision, revision_of
 from lambdabuild.deploying.rollback import choose, ended_by, plan_rollback, resume
 from lambdabuild.deploying.sets import DEPLOYED
@@ -46,6 +46,7 @@ class _Deployer:
     where: options.Place
     session: Session
     connection: Connection
+    records: Records
     steps: Steps
     keep_going: bool
 
@@ -148,7 +149,9 @@ def command(
 
 def _deployer(ui: Ui, where: options.Place, session: Session, wait: float, keep_going: bool) -> _Deployer:
     connection = connect(where.workspace)
-    return _Deployer(ui, where, session, connection, Steps(connection.service, Patience(wait)), keep_going)
+    records = functions.records_of(session, connection)
+    steps = Steps(connection.service, Patience(wait))
+    return _Deployer(ui, where, session, connection, records, steps, keep_going)
 
 
 def _offers(
@@ -172,15 +175,14 @@ def _offers(
 
 
 def _deploy(deployer: _Deployer, changes: Sequence[Change], revision: Revision) -> int:
-    records = functions.records_of(deployer.session, deployer.connection)
-    changes, resumes = resume(changes, records.unfinished())
+    changes, resumes = resume(changes, deployer.records.unfinished())
     if resumes:
         deployer.ui.note(f"going on with {', '.join(resumes)}, which was cut off")
     return _carry_out(deployer, changes, revision, resumes=resumes)
 
 
 def _roll_back(deployer: _Deployer, chosen: str, to: Sequence[str], only_plan: bool) -> int:
-    records = functions.records_of(deployer.session, deployer.connection)
+    records = deployer.records
     record = choose(records.latest()) if chosen == _LATEST else records.find(chosen)
     wishes = read_wishes(deployer.where.workspace, to, ())
     changes = plan_rollback(record, deployer.steps, {each.host for each in wishes.destinations})
@@ -197,12 +199,11 @@ def _carry_out(deployer: _Deployer, changes: Sequence[Change], revision: Revisio
     ui = deployer.ui
     begun: list[str] = []
     author = Author(deployer.connection.who, revision, lambda: datetime.now(UTC))
-    records = functions.records_of(deployer.session, deployer.connection)
     try:
         done = deploy(
             changes,
             deployer.steps,
-            records,
+            deployer.records,
             author,
             keep_going=deployer.keep_going,
             begun=begun.append,

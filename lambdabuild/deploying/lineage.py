@@ -72,11 +72,16 @@ def keep(
 
 def find(documents: Documents, digest: OciDigest) -> tuple[Lineage, ...]:
     """Returns all that an image is known to come from, the latest first; damaged documents are left out."""
+    return find_dated(documents, digest)[0]
+
+
+def find_dated(documents: Documents, digest: OciDigest) -> tuple[tuple[Lineage, ...], float]:
+    """Returns what `find` and `dated` do, for one question."""
     prefix = _prefix(digest)
     times = documents.list(prefix)
     names = sorted(times, key=lambda name: (times[name], name), reverse=True)
     read = (_read(documents.read(f"{prefix}{name}"), name) for name in names)
-    return tuple(filter(None, read))
+    return tuple(filter(None, read)), max(times.values(), default=0.0)
 
 
 def forget(documents: Documents, digest: OciDigest) -> None:

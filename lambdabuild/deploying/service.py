@@ -99,16 +99,9 @@ class Lambda:
 
     def runs(self, name: str, version: str) -> Deployed | None:
         """Returns what a version runs; None if it has been removed since it was listed."""
-        from botocore.exceptions import ClientError
-
         with self._errors(f"cannot look at the function {name}", name, version):
-            try:
-                found = self._client().get_function(FunctionName=name, Qualifier=version)
-            except ClientError as error:
-                if code_of(error) != "ResourceNotFoundException":
-                    raise
-                return None
-        return self._seen(name, found).deployed
+            found = _unless_gone(lambda: self._client().get_function(FunctionName=name, Qualifier=version))
+        return self._seen(name, found).deployed if found else None
 
     def update_code(self, name: str, wanted: Deployed, revision: str, *, dry: bool = False) -> None:
         """Gives a function another image.
@@ -138,15 +131,10 @@ class Lambda:
 
     def alias(self, name: str, alias: str) -> Alias | None:
         """Returns where an alias points; None if there is none."""
-        from botocore.exceptions import ClientError
-
         with self._errors(f"cannot look at the alias {alias} of {name}", name):
-            try:
-                found = self._client().get_alias(FunctionName=name, Name=alias)
-            except ClientError as error:
-                if code_of(error) != "ResourceNotFoundException":
-                    raise
-                return None
+            found = _unless_gone(lambda: self._client().get_alias(FunctionName=name, Name=alias))
+        if not found:
+            return None
         weights = (found.get("RoutingConfig") or {}).get("AdditionalVersionWeights")
         return Alias(str(found["FunctionVersion"]), str(found["RevisionId"]), bool(weights))
 
@@ -204,6 +192,18 @@ class Lambda:
                 if ours is None:
                     raise
                 raise ours from error
+
+
+def _unless_gone(ask: Callable[[], Any]) -> Any:
+    """Returns what Lambda answers; None if what it was asked about is not there."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return ask()
+    except ClientError as error:
+        if code_of(error) != "ResourceNotFoundException":
+            raise
+        return None
 
 
 def _ours(error: Any, doing: str, name: str, arn: str) -> Exception | None:

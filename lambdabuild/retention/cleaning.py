@@ -75,8 +75,10 @@ def images_in_use(services: Sequence[Lambda], documents: Documents) -> frozenset
 
     Raises UserError where Lambda may not be asked: not to know is not to have none.
     """
-    found = set(images_of_deploys(documents))
-    for service in services:
-        running = at_once(lambda each, service=service: service.runs(*each), service.versions())  # type: ignore[misc]
-        found.update(each.digest for each in running if each)
-    return frozenset(found)
+    deployed = images_of_deploys(documents)
+    return deployed.union(*map(_running, services))
+
+
+def _running(service: Lambda) -> list[OciDigest]:
+    found = at_once(lambda each: service.runs(*each), service.versions())
+    return [each.digest for each in found if each]

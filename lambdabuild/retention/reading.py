@@ -46,9 +46,9 @@ def _held(place: str, entry: Entry, data: bytes, known: Documents) -> Held:
         for each in (fields.object_or_empty("config"), *fields.objects_or_empty("layers")):
             sizes[each.digest("digest")] = each.count("size")
         layers = tuple(each.digest("digest") for each in fields.objects_or_empty("layers"))
+    found, recorded = lineage.find_dated(known, entry.digest)
     origins = tuple(
-        Origin(each.workspace, each.state.label, each.state.platform, each.hash)
-        for each in lineage.find(known, entry.digest)
+        Origin(each.workspace, each.state.label, each.state.platform, each.hash) for each in found
     )
-    times = [time for time in (entry.pushed, lineage.dated(known, entry.digest)) if time]
+    times = [time for time in (entry.pushed, recorded) if time]
     return Held(place, entry.digest, entry.tags, max(times, default=None), layers, sizes, parts, origins)

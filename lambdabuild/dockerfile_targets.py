@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from lambdabuild.dockerfile import ArgumentProblem, BuildPlan, ImageUse, MissingSource, parse, plan
 from lambdabuild.dockerfile.go_match import matches
@@ -85,10 +86,16 @@ class Dockerfiles:
     def image(self, reference: str) -> Label | None:
         """Returns the external image that a Dockerfile calls `reference`; None for none."""
         wanted = _normal(reference)
-        for name, target in self._external().targets.items():
-            if wanted is not None and _normal(target.values["ref"]) == wanted:
-                return Label(self._external().name, name)
-        return None
+        return self._images.get(wanted) if wanted else None
+
+    @cached_property
+    def _images(self) -> Mapping[Reference | None, Label]:
+        """What the reference of an external image means -> the first that has it."""
+        found: dict[Reference | None, Label] = {}
+        package = self._external()
+        for name, target in package.targets.items():
+            found.setdefault(_normal(target.values["ref"]), Label(package.name, name))
+        return found
 
     def ignored(self, target: Target) -> list[str]:
         """Returns the .dockerignore files that docker would have looked at for the target's Dockerfile."""
@@ -157,9 +164,9 @@ class Dockerfiles:
 
     def _line_to_add(self, target: Target, source: str) -> str:
         package = target.label.package
-        if any(char in source for char in "*?["):
-            head = source[: re.search(r"[*?\[]", source).start()].rpartition("/")[0]  # type: ignore[union-attr]
-            return self._pattern_to_add(package, source, head)
+        fixed, *pattern = re.split(r"[*?\[]", source, maxsplit=1)
+        if pattern:
+            return self._pattern_to_add(package, source, fixed.rpartition("/")[0])
         kind = self._tree.kind(source)
         if kind is Kind.DIRECTORY:
             return self._pattern_to_add(package, f"{source}/**" if source else "**", source)

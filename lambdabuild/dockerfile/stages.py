@@ -53,7 +53,7 @@ class Stages:
 
     def named(self, name: str) -> Stage | None:
         """Returns the last stage of that name."""
-        return next((each for each in reversed(self.every) if each.name and each.name == name.lower()), None)
+        return _last_named(self.every, name)
 
     def target(self, name: str) -> Stage:
         """Returns the stage that is to be built; raises UserError where there is none."""
@@ -125,6 +125,10 @@ class Stages:
                     yield each, text, self.source(text, indexes=indexes)
 
 
+def _last_named(stages: Sequence[Stage], name: str) -> Stage | None:
+    return next((each for each in reversed(stages) if each.name and each.name == name.lower()), None)
+
+
 def _sources_of(instruction: Instruction) -> Iterator[tuple[str, bool]]:
     if instruction.name == "COPY":
         yield from ((text, True) for text in instruction.flags.get("from", ()))
@@ -192,7 +196,7 @@ def _stage(
             else f"give the variable a default, or say it in build_args: FROM {written[:80]}",
         )
     name = first.words[2].lower() if len(first.words) == 3 else ""
-    earlier = next((each for each in reversed(before) if each.name and each.name == image.lower()), None)
+    earlier = _last_named(before, image)
     below: int | str = image
     if earlier is not None:
         below = earlier.index

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lambdabuild.dockerfile.model import Instruction
-from lambdabuild.dockerfile.shell import Lookup, expand
+from lambdabuild.dockerfile.shell import expand
 from lambdabuild.errors import UserError
 
 BASE_ARG = "BASE_IMAGE_URI"
@@ -108,7 +108,7 @@ class StageVariables:
             if name in above.build_args:
                 self.args[name] = above.build_args[name]
             elif text is not None:
-                self.args[name] = self._settled(text, self.lookup, escape)
+                self.args[name] = self._settled(text, escape)
             elif name in above.values:
                 self.args[name] = above.values[name]
             elif name in above.platform:
@@ -119,14 +119,12 @@ class StageVariables:
 
     def set(self, instruction: Instruction, escape: str) -> None:
         """Takes an ENV: all its values see what was set before it."""
-        made = {
-            name: self._settled(text or "", self.lookup, escape) for name, text in assignments(instruction)
-        }
+        made = {name: self._settled(text or "", escape) for name, text in assignments(instruction)}
         self.env.update(made)
 
-    def _settled(self, text: str, lookup: Lookup, escape: str) -> str | None:
+    def _settled(self, text: str, escape: str) -> str | None:
         try:
-            return expand(text, lookup, escape)
+            return expand(text, self.lookup, escape)
         except Unsettled:
             return None
 

@@ -19,12 +19,13 @@ from typing import Final
 
 from lambdabuild.engines.engine import BuildOrder, Check, ReadBlob
 from lambdabuild.engines.failure import failure
-from lambdabuild.engines.process import Reader, ask, reading, run
+from lambdabuild.engines.process import ask, reading, run
 from lambdabuild.engines.transcript import Transcript
 from lambdabuild.errors import ExternalError
 from lambdabuild.oci.digest import hex_of
 from lambdabuild.oci.docker_archive import stream_docker_archive
 from lambdabuild.oci.image import Image
+from lambdabuild.oci.layer_files import PieceReader
 
 _HEREDOCS: Final = (1, 33)
 _HERE: Final = "localhost/lambdabuild"
@@ -41,7 +42,6 @@ class BuildahEngine:
     command: tuple[str, ...]
     env: Mapping[str, str]
     version: str
-    name: str = "buildah"
 
     @property
     def heredocs(self) -> bool:
@@ -66,7 +66,7 @@ class BuildahEngine:
             raise
         return tag
 
-    def saved(self, image: str, check: Check) -> AbstractContextManager[Reader]:
+    def saved(self, image: str, check: Check) -> AbstractContextManager[PieceReader]:
         # As a file it would have to be all on disk first. buildah reopens what the name stands for: our pipe.
         arguments = [*self.command, "push", "--quiet", image, "docker-archive:/dev/stdout"]
         return reading(arguments, self.env, check, "buildah push")
@@ -77,14 +77,8 @@ class BuildahEngine:
     def _build(self, order: BuildOrder) -> Iterator[str]:
         yield from (*self.command, "build", "--layers", "--no-cache", "--isolation=chroot", "--pull=never")
         # docker: the format of OCI has no SHELL and no HEALTHCHECK, and buildah then leaves them out.
-        yield from ("--format=docker", "--identity-label=false", f"--platform={order.platform}")
-        yield from ("--file", str(order.dockerfile), "--ignorefile", f"{order.dockerfile}.dockerignore")
-        if order.target:
-            yield f"--target={order.target}"
-        for name, value in order.build_args.items():
-            yield from ("--build-arg", f"{name}={value}")
-        for name, path in order.secrets.items():
-            yield from ("--secret", f"id={name},src={path}")
+        yield from ("--format=docker", "--identity-label=false", *order.options())
+        yield from ("--ignorefile", f"{order.dockerfile}.dockerignore")
 
     def _holds(self, image: Image, tag: str) -> bool:
         code, output = ask([*self.command, "inspect", "--type", "image", tag], self.env)

@@ -22,11 +22,12 @@ from typing import Any, Final
 from lambdabuild.engines.engine import BuildOrder, Check, ReadBlob
 from lambdabuild.engines.failure import failure
 from lambdabuild.engines.loading import holds, load
-from lambdabuild.engines.process import Reader, ask, reading, run
+from lambdabuild.engines.process import ask, reading, run
 from lambdabuild.engines.transcript import Transcript
 from lambdabuild.errors import ExternalError
 from lambdabuild.oci.digest import hex_of
 from lambdabuild.oci.image import Image
+from lambdabuild.oci.layer_files import PieceReader
 
 _BUILDKIT_BY_VARIABLE: Final = 23
 """Clients before this one have BuildKit built in, and take it where DOCKER_BUILDKIT says so."""
@@ -51,14 +52,12 @@ class DockerEngine:
 
     program: the client's path.
     env:     the whole environment of it.
-    client, server: versions.
+    server:  the version of its daemon.
     """
 
     program: str
     env: Mapping[str, str]
-    client: str
     server: str
-    name: str = "docker"
 
     @property
     def heredocs(self) -> bool:
@@ -69,8 +68,8 @@ class DockerEngine:
 
     def put(self, image: Image, read: ReadBlob, scratch: Path, check: Check) -> str:
         tag = f"lambdabuild/base:{hex_of(image.config_digest)[:32]}"
-        if not holds([self.program], self.env, image, tag):
-            load([self.program], self.env, image, tag, read, check)
+        if not holds(self.program, self.env, image, tag):
+            load(self.program, self.env, image, tag, read, check)
         return tag
 
     def build(self, order: BuildOrder, transcript: Transcript, check: Check) -> str:
@@ -90,21 +89,14 @@ class DockerEngine:
             raise
         return tag
 
-    def saved(self, image: str, check: Check) -> AbstractContextManager[Reader]:
+    def saved(self, image: str, check: Check) -> AbstractContextManager[PieceReader]:
         return reading([self.program, "save", image], self.env, check, "docker save")
 
     def remove(self, image: str) -> None:
         ask([self.program, "image", "rm", "--force", image], self.env)
 
     def _command(self, order: BuildOrder) -> Iterator[str]:
-        yield from (self.program, "build", "--progress=plain", f"--platform={order.platform}")
-        yield from ("--file", str(order.dockerfile))
-        if order.target:
-            yield f"--target={order.target}"
-        for name, value in order.build_args.items():
-            yield from ("--build-arg", f"{name}={value}")
-        for name, path in order.secrets.items():
-            yield from ("--secret", f"id={name},src={path}")
+        yield from (self.program, "build", "--progress=plain", *order.options())
 
     def _gone(self, transcript: Transcript) -> bool:
         if any(_GONE.search(line) for line in transcript.lines[-3:]):
@@ -149,7 +141,7 @@ def _try(program: str, env: Mapping[str, str]) -> DockerEngine | str:
         return f"{program}: its daemon runs containers of {server['Os']}"
     if ask([program, "buildx", "version"], env)[0] != 0 and _major(version) >= _BUILDKIT_BY_VARIABLE:
         return f"{program}: docker {version} has no buildx"
-    return DockerEngine(program, env, version, str(server.get("Version", "")))
+    return DockerEngine(program, env, str(server.get("Version", "")))
 
 
 def _major(version: str) -> int:

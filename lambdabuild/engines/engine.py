@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,16 +38,23 @@ class BuildOrder:
     secrets: Mapping[str, Path]
     scratch: Path
 
+    def options(self) -> Iterator[str]:
+        """Yields the options that the programs of both engines know by the same names."""
+        yield f"--platform={self.platform}"
+        yield from ("--file", str(self.dockerfile))
+        if self.target:
+            yield f"--target={self.target}"
+        for name, value in self.build_args.items():
+            yield from ("--build-arg", f"{name}={value}")
+        for name, path in self.secrets.items():
+            yield from ("--secret", f"id={name},src={path}")
+
 
 class Engine(Protocol):
     """A way to build Dockerfiles on this machine. Calls may come from several threads.
 
-    name:     what [executor] engine knows it by.
     heredocs: whether it understands here-documents (dockerfile:1.4).
     """
-
-    @property
-    def name(self) -> str: ...
 
     @property
     def heredocs(self) -> bool: ...

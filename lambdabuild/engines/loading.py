@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from lambdabuild.engines.engine import Check, ReadBlob
 from lambdabuild.engines.process import ask, feeding
@@ -11,22 +11,20 @@ from lambdabuild.oci.docker_archive import stream_docker_archive
 from lambdabuild.oci.image import Image
 
 
-def holds(docker: Sequence[str], env: Mapping[str, str], image: Image, tag: str) -> bool:
+def holds(docker: str, env: Mapping[str, str], image: Image, tag: str) -> bool:
     """Returns whether the daemon has the image's layers under the tag.
 
     Not by its ID, which is the digest of the config with some image stores of
     Docker's, and of a manifest of the daemon's own with others.
     """
-    code, output = ask([*docker, "image", "inspect", "--format", "{{json .RootFS.Layers}}", tag], env)
+    code, output = ask([docker, "image", "inspect", "--format", "{{json .RootFS.Layers}}", tag], env)
     try:
         return code == 0 and (json.loads(output) or []) == list(image.diff_ids)
     except ValueError:
         return False
 
 
-def load(
-    docker: Sequence[str], env: Mapping[str, str], image: Image, tag: str, read: ReadBlob, check: Check
-) -> None:
+def load(docker: str, env: Mapping[str, str], image: Image, tag: str, read: ReadBlob, check: Check) -> None:
     """Loads an image under a tag; raises ExternalError if the daemon does not take it."""
-    with feeding([*docker, "load", "--quiet"], env, check) as (out, _):
+    with feeding([docker, "load", "--quiet"], env, check, f"{docker} load refuses an image") as out:
         stream_docker_archive(image, tag, read, out)

@@ -17,6 +17,7 @@ from typing import IO, Final
 
 from lambdabuild.engines.transcript import Transcript
 from lambdabuild.errors import ExternalError
+from lambdabuild.oci.layer_files import PieceReader
 
 _NAMES: Final = frozenset(
     {"HOME", "PATH", "TMPDIR", "USER", "LOGNAME", "LANG", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR"}
@@ -73,14 +74,14 @@ def run(
 @contextlib.contextmanager
 def reading(
     arguments: Sequence[str], env: Mapping[str, str], check: Callable[[], None], what: str
-) -> Iterator[Reader]:
+) -> Iterator[PieceReader]:
     """Opens what a program writes to its standard output.
 
     Raises ExternalError, with `what` in it, unless it comes to a good end; it is
     stopped if the reader leaves with an error.
     """
     with _started(arguments, env, stderr=subprocess.DEVNULL) as process:
-        reader = Reader(_pieces(process, check))
+        reader = PieceReader(_pieces(process, check))
         yield reader
         while reader.read(_CHUNK):
             pass
@@ -88,40 +89,24 @@ def reading(
             raise ExternalError(f"{what} did not come to a good end", hint="build again")
 
 
-class Reader:
-    """Pieces as a file that can only be read forward."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._left = b""
-
-    def read(self, size: int) -> bytes:
-        """Returns between 1 and `size` bytes, or none at the end."""
-        data = self._left or next(self._pieces, b"")
-        data, self._left = data[:size], data[size:]
-        return data
-
-
 @contextlib.contextmanager
 def feeding(
-    arguments: Sequence[str], env: Mapping[str, str], check: Callable[[], None]
-) -> Iterator[tuple[IO[bytes], Transcript]]:
+    arguments: Sequence[str], env: Mapping[str, str], check: Callable[[], None], refusal: str
+) -> Iterator[IO[bytes]]:
     """Starts a program that reads its standard input, and yields that; afterwards it has come to its end.
 
-    Raises ExternalError with what it printed unless the end is good.
+    Raises ExternalError, which says `refusal` and what it printed, unless the end is good.
     """
     transcript = Transcript()
     with _started(arguments, env, stdin=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert process.stdin is not None
         with contextlib.suppress(BrokenPipeError), process.stdin:
-            yield process.stdin, transcript
+            yield process.stdin
         for piece in _pieces(process, check):
             transcript.add(piece)
         transcript.end()
         if _ended(process, check) != 0:
-            raise ExternalError(
-                f"{' '.join(arguments[:2])} refuses an image", details=tuple(transcript.lines[-5:])
-            )
+            raise ExternalError(refusal, details=tuple(transcript.lines[-5:]))
 
 
 @contextlib.contextmanager

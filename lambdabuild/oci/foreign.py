@@ -26,7 +26,7 @@ from typing import Final, TypeAlias
 from lambdabuild.oci.conformance.members import members
 from lambdabuild.oci.errors import ImageError
 from lambdabuild.oci.layer import Layer, write_layer
-from lambdabuild.oci.tar import CAPABILITY, Dir, Entry, File, Owner, Symlink, Whiteout
+from lambdabuild.oci.tar import CAPABILITY, Dir, Entry, File, Owner, Symlink, Whiteout, parents
 from lambdabuild.oci.unpack import OPAQUE, WHITEOUT, WHITEOUT_META
 
 Below: TypeAlias = Callable[[Collection[str]], Mapping[str, Dir]]
@@ -50,7 +50,7 @@ def rewrite(tar: Path, target: Path, below: Below) -> Layer | None:
     Raises ImageError for a layer that cannot be rewritten; `target` is not written then.
     """
     entries = read_entries(tar)
-    missing = sorted({parent for path in entries for parent in _parents(path)} - entries.keys())
+    missing = sorted({parent for path in entries for parent in parents(path)} - entries.keys())
     if missing:
         entries.update(below(missing))
     return write_layer(entries.values(), target) if entries else None
@@ -150,8 +150,3 @@ def _kind(member: tarfile.TarInfo) -> str:
     if member.isfifo():
         return "a FIFO"
     return "a sparse file" if member.issparse() else f"of the unknown kind {member.type!r}"
-
-
-def _parents(path: str) -> Iterator[str]:
-    parts = path.split("/")
-    return ("/".join(parts[:count]) for count in range(1, len(parts)))

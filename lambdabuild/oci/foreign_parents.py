@@ -12,9 +12,8 @@ from typing import TypeAlias
 from lambdabuild.oci.conformance.members import Readable, members
 from lambdabuild.oci.errors import ImageError
 from lambdabuild.oci.foreign import entry_path
-from lambdabuild.oci.layer_files import is_hidden
+from lambdabuild.oci.layer_files import hides, is_hidden
 from lambdabuild.oci.tar import Dir, Owner
-from lambdabuild.oci.unpack import OPAQUE, WHITEOUT, WHITEOUT_META
 
 _Found: TypeAlias = Dir | None
 """None: there is something, but no directory."""
@@ -46,11 +45,8 @@ def _read(tar: Readable, wanted: Collection[str]) -> tuple[set[str], dict[str, _
     added: dict[str, _Found] = {}
     for member in members(tar):
         path = entry_path(member.name.lstrip("/"))
-        parent, _, name = path.rpartition("/")
-        if name == OPAQUE:
-            hidden.add(f"{parent}/")
-        elif name.startswith(WHITEOUT) and not name.startswith(WHITEOUT_META):
-            hidden.add(f"{parent}/{name.removeprefix(WHITEOUT)}".lstrip("/"))
+        if (whiteout := hides(path)) is not None:
+            hidden.add(whiteout)
         elif member.isdir() and path in wanted:
             added[path] = Dir(path, member.mode & 0o7777, Owner(member.uid, member.gid))
         elif not member.isdir():

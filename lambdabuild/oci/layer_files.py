@@ -15,6 +15,7 @@ from lambdabuild.errors import ExternalError
 from lambdabuild.oci.digest import OciDigest
 from lambdabuild.oci.errors import ImageError
 from lambdabuild.oci.layer_reader import CHUNK, LayerReader
+from lambdabuild.oci.tar import parents
 from lambdabuild.oci.unpack import OPAQUE, WHITEOUT, WHITEOUT_META
 
 MAX_KEPT: Final = 32 << 20
@@ -64,11 +65,8 @@ def _read_layer(
             while (member := tar.next()) is not None:
                 cast("Any", tar).members.clear()  # tarfile would keep all of them
                 path = "/".join(part for part in member.name.split("/") if part not in ("", "."))
-                parent, _, name = path.rpartition("/")
-                if name == OPAQUE:
-                    hidden.add(f"{parent}/")
-                elif name.startswith(WHITEOUT) and not name.startswith(WHITEOUT_META):
-                    hidden.add(f"{parent}/{name.removeprefix(WHITEOUT)}".lstrip("/"))
+                if (whiteout := hides(path)) is not None:
+                    hidden.add(whiteout)
                 elif wanted(path) and not member.isdir():
                     added[path] = _content(tar, member)
                 elif wanted(path) or not member.isdir():
@@ -89,13 +87,21 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
         return file.read(MAX_KEPT)
 
 
+def hides(path: str) -> str | None:
+    """Returns what a whiteout at `path` takes away, as `is_hidden` takes it; None for what is none."""
+    parent, _, name = path.rpartition("/")
+    if name == OPAQUE:
+        return f"{parent}/"
+    if name.startswith(WHITEOUT) and not name.startswith(WHITEOUT_META):
+        return f"{parent}/{name.removeprefix(WHITEOUT)}".lstrip("/")
+    return None
+
+
 def is_hidden(path: str, hidden: Collection[str]) -> bool:
     """Returns whether a path is among those that are hidden, or below one; with a final "/" only below."""
     if path in hidden or "/" in hidden:
         return True
-    parts = path.split("/")
-    above = ("/".join(parts[:count]) for count in range(1, len(parts)))
-    return any(parent in hidden or f"{parent}/" in hidden for parent in above)
+    return any(parent in hidden or f"{parent}/" in hidden for parent in parents(path))
 
 
 class PieceReader:

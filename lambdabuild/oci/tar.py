@@ -129,7 +129,7 @@ def arrange(entries: Iterable[Entry]) -> list[Entry]:
             raise ImageError(f"two entries of a layer have the path {entry.path!r}")
         found[entry.path] = entry
     for path in list(found):
-        for parent in _parents(path):
+        for parent in parents(path):
             above = found.setdefault(parent, Dir(parent))
             if not isinstance(above, Dir):
                 raise ImageError(f"{path!r} lies below {parent!r}, which is not a directory")
@@ -248,7 +248,8 @@ def _check_text(text: str, what: str) -> None:
             raise ImageError(f"the {what} {text!r} is not Unicode text") from None
 
 
-def _parents(path: str) -> Iterator[str]:
+def parents(path: str) -> Iterator[str]:
+    """Yields the directories on the way to a path, the nearest first, without the root."""
     at = path.rfind("/")
     while at > 0:
         yield path[:at]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
 import subprocess
 
-from lambdabuild.errors import ExternalError
+from lambdabuild.engines.process import feeding
 from lambdabuild.oci.docker_archive import write_docker_archive
 from lambdabuild.running.runner import RunnableImage
 
@@ -27,21 +27,6 @@ def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _load(image: RunnableImage, tag: str) -> None:
-    load = subprocess.Popen(
-        ["docker", "load", "--quiet"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    assert load.stdin is not None
-    with load:
-        try:
-            with contextlib.suppress(BrokenPipeError), load.stdin:
-                write_docker_archive(image.image, tag, image.blob, load.stdin)
-            said = load.stdout.read().decode(errors="replace").strip() if load.stdout else ""
-        except BaseException:
-            load.kill()
-            raise
-    if load.returncode != 0:
-        raise ExternalError("docker cannot load the image", details=tuple(said.splitlines()))
+    load = ["docker", "load", "--quiet"]
+    with feeding(load, os.environ, lambda: None, "docker cannot load the image") as out:
+        write_docker_archive(image.image, tag, image.blob, out)

@@ -209,13 +209,14 @@ class _Build:
         from lambdabuild.oci.foreign_parents import directories
 
         layers: list[tuple[Layer | None, Path]] = []
+        below: list[Callable[[], Readable]] = []
+        if root:
+            below += [partial(root.tar, each) for each in root.image.layers]
         for number, tar in enumerate(tars):
             self.call.check()
-            lower = root.image.layers if root else ()
-            opened: list[Callable[[], Readable]] = [partial(root.tar, each) for each in lower if root]
-            opened += [partial(_opened, earlier) for earlier in tars[:number]]
             target = self.call.scratch / f"layer-{number}.tar.gz"
-            layers.append((rewrite(tar, target, partial(directories, opened)), target))
+            layers.append((rewrite(tar, target, partial(directories, below)), target))
+            below.append(partial(_opened, tar))
         return layers
 
     def _again(self, root: _Base | None, diff_id: OciDigest, saved: Path) -> Path:

@@ -47,8 +47,6 @@ def archive_of(layers: Sequence[bytes], *, platform: str = "linux/arm64", **fiel
 class SavedEngine:
     """See engine.Engine. orders: what was asked for; left: what was not removed."""
 
-    name = "saved"
-
     def __init__(
         self,
         archive: bytes,

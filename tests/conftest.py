@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.cloud.aws import Cloud
+    from tests.oci.registry.real import RealRegistry
 
 settings.register_profile(
     "default", derandomize=True, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
@@ -38,6 +39,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folders = item.path.parent.relative_to(root).parts if item.path.is_relative_to(root) else ()
         if (folders[0] if folders else "") not in EVERYWHERE:
             item.add_marker(pytest.mark.once)
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
+    """A registry, once a process. Take new names in it: repositories of other tests are still there."""
+    from tests.oci.registry import real
+
+    with real.running(tmp_path_factory.mktemp("registry")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

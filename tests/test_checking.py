@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,7 @@ from lambdabuild.external.pins import ImagePins
 from lambdabuild.oci.conformance import CHECKS
 from tests.external.stand_ins import base, pin
 from tests.oci.blobs import Blobs
-from tests.oci.registry import real
-from tests.oci.registry.asking import push_image, repository
+from tests.oci.registry.asking import new_name, push_image, repository
 from tests.oci.registry.real import RealRegistry
 from tests.project import Project
 from tests.require import require
@@ -31,12 +29,6 @@ FILES: dict[str, str | bytes] = {
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return Project(tmp_path / "w", tmp_path / "cache" / "lambdabuild", FILES)
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
-    with real.running(tmp_path_factory.mktemp("registry")) as running:
-        yield running
 
 
 def test_what_failed_is_told_with_what_to_do(project: Project) -> None:
@@ -101,8 +93,9 @@ def test_layers_that_are_not_here_are_not_checked_unless_they_are_fetched(
     registry: RealRegistry, tmp_path: Path
 ) -> None:
     blobs = Blobs(tmp_path / "blobs")
-    image, ref = base(blobs), f"{registry.host}/lambda/python:3.12"
-    push_image(repository(registry.host, "lambda/python"), image, blobs, "3.12")
+    image, name = base(blobs), new_name("checked")
+    ref = f"{registry.host}/{name}:3.12"
+    push_image(repository(registry.host, name), image, blobs, "3.12")
     pins = ImagePins.of([pin(image, ref=ref, python="3.12", libc="glibc 2.34")])
     files: dict[str, str | bytes] = {
         "WORKSPACE.toml": f'[workspace]\n[images.python]\nref = "{ref}"\n',

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from tests.oci.registry import real
 from tests.oci.registry.asking import new_name
 from tests.oci.registry.proxy import Proxy
 from tests.oci.registry.real import RealRegistry
@@ -32,12 +31,6 @@ NOWHERE = "127.0.0.1:1/shop"
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return Project(tmp_path / "w", tmp_path / "cache" / "lambdabuild", FILES)
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
-    with real.running(tmp_path_factory.mktemp("registry")) as running:
-        yield running
 
 
 @pytest.fixture

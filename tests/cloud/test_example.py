@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lambdabuild.oci.registry.reference import parse_reference
-from tests.external.conftest import StandIn, registry, stand_in
+from tests.external.conftest import StandIn, stand_in
 from tests.oci.registry.asking import repository
 
 from .aws import Cloud
@@ -18,7 +18,7 @@ from .example import Images, images, receipts_team
 from .remote import Ran, Team
 from .set_up import Bootstrapped, bootstrap
 
-__all__ = ["registry", "stand_in"]
+__all__ = ["stand_in"]
 
 FUNCTIONS = {
     "//infra/create_labels:image": "labels for Corner Market",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cloud import moto_server
-from tests.external.conftest import StandIn, registry, stand_in
+from tests.external.conftest import StandIn, stand_in
 from tests.require import require_docker
 
 from .aws import Cloud
@@ -19,7 +19,7 @@ from .example import receipts_team
 from .remote import Ran, Team
 from .set_up import Bootstrapped, bootstrap
 
-__all__ = ["registry", "stand_in"]
+__all__ = ["stand_in"]
 
 LABEL = "//infra/print_labels:image"
 ANSWER = {"printed": 7, "spool": "/var/spool/labels", "owner": "printer"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.external.conftest import StandIn, registry, stand_in
+from tests.external.conftest import StandIn, stand_in
 
 from .aws import Cloud
 from .codebuild import Docker
@@ -15,7 +15,7 @@ from .locked_index import LockedIndex
 from .set_up import bootstrap
 from .test_docker_builds import build_image
 
-__all__ = ["build_image", "registry", "stand_in"]
+__all__ = ["build_image", "stand_in"]
 
 OF_THIS_MACHINE = ("PIP_CERT", "PIP_FIND_LINKS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 

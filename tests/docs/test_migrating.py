@@ -19,10 +19,10 @@ from lambdabuild.running.choice import choose_runner
 from tests.docs.console import Console
 from tests.docs.markdown import ROOT
 from tests.docs.monorepo import FILES
-from tests.external.conftest import StandIn, registry, stand_in
+from tests.external.conftest import StandIn, stand_in
 from tests.require import unavailable
 
-__all__ = ["registry", "stand_in"]
+__all__ = ["stand_in"]
 
 PAGE = ROOT / "docs/migrating.md"
 

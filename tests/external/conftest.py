@@ -12,7 +12,6 @@ import pytest
 from lambdabuild.oci.image import Image
 from lambdabuild.outputs import BuiltImage
 from lambdabuild.workspace import host_machine_platform
-from tests.oci.registry import real
 from tests.oci.registry.proxy import Proxy
 from tests.oci.registry.real import RealRegistry
 from tests.project import Project
@@ -39,12 +38,6 @@ class StandIn:
 
     host: str
     image: Image
-
-
-@pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
-    with real.running(tmp_path_factory.mktemp("registry")) as running:
-        yield running
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from lambdabuild.commands.deliveries import origins_of
 from lambdabuild.errors import UserError
 from lambdabuild.pushing.plan import plan_push, read_wishes
-from tests.oci.registry import real
 from tests.oci.registry.proxy import Proxy
 from tests.oci.registry.real import RealRegistry
 from tests.project import Project
@@ -18,12 +16,6 @@ from tests.project import Project
 from .secrets import AWS_KEY
 
 BUILD = 'lambda_image(name = "image", base = "scratch", srcs = ["app.py"], handler = "app.main"{more})\n'
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
-    with real.running(tmp_path_factory.mktemp("registry")) as running:
-        yield running
 
 
 @pytest.fixture

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.oci.registry import real
-from tests.oci.registry.real import RealRegistry
 from tests.project import Project
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -55,12 +52,6 @@ class Receipts:
         """What a map says of the image now."""
         hash_ = self.project.hashes("//infra/list_receipts:image")["//infra/list_receipts:image"]
         return f"{TO}/infra/list_receipts/image:b3-{hash_[:32]}"
-
-
-@pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
-    with real.running(tmp_path_factory.mktemp("registry")) as running:
-        yield running
 
 
 @pytest.fixture

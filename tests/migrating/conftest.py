@@ -1,5 +1,5 @@
-"""The registry of tests/external, and the base in it that starts as AWS's do."""
+"""The base of tests/external that starts as AWS's do."""
 
-from tests.external.conftest import registry, stand_in
+from tests.external.conftest import stand_in
 
-__all__ = ["registry", "stand_in"]
+__all__ = ["stand_in"]

@@ -30,12 +30,6 @@ FILES: dict[str, str | bytes] = {
 
 
 @pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
-    with real.running(tmp_path_factory.mktemp("registry")) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
 def other_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
     with real.running(tmp_path_factory.mktemp("other")) as running:
         yield running

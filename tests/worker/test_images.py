@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,6 @@ from lambdabuild.label import parse_label
 from lambdabuild.oci.registry.client import Client
 from lambdabuild.order import MadeFile, MadeLayer, Order, OrderedAction, PushedImage
 from lambdabuild.worker.provision import Provision
-from tests.oci.registry import real
 from tests.oci.registry.asking import Pauses, new_name, repository, settings_of
 from tests.oci.registry.real import RealRegistry
 
@@ -21,12 +19,6 @@ from .bench import Bench, image, layer
 
 APP = {"var/task/app.py": b"def main(event, context):\n    return 1\n"}
 TAG = "b3-" + "7" * 32
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
-    with real.running(tmp_path_factory.mktemp("registry")) as running:
-        yield running
 
 
 def pushed(label: str, whole: OrderedAction, *layers: OrderedAction, **more: Any) -> PushedImage:

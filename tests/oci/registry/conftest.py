@@ -15,12 +15,6 @@ from .real import RealRegistry
 
 
 @pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
-    with real.running(tmp_path_factory.mktemp("registry")) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
 def basic_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
     with real.with_htpasswd(tmp_path_factory.mktemp("basic") / "registry") as running:
         yield running

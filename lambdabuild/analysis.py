@@ -7,6 +7,7 @@ the actions that it declares. Runs no action and reads no source.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from lambdabuild.action import ActionId
 from lambdabuild.configured import ConfiguredLabel, ConfiguredTarget
@@ -81,6 +82,7 @@ class Analyzer:
             raise self._failures[id_]
         rule = self._graph.rules[target.rule]
         dependencies: dict[str, Module] = {}
+        needed: dict[Label, None] = {}
         sources: dict[str, tuple[str, str]] = {}
         for name, label in self._graph.dependencies(target):
             dependency = self._graph.target(label)
@@ -92,6 +94,7 @@ class Analyzer:
             if below in self._failures:
                 raise self._failures[below]
             dependencies[str(label)] = self._modules[below]
+            needed[label] = None
         data = {
             "token": str(id_),
             "label": str(target.label),
@@ -125,7 +128,7 @@ class Analyzer:
         except UserError as error:
             raise _in_target(error, target, rule) from None
         assert scope.result is not None
-        self.configured[id_] = scope.result
+        self.configured[id_] = replace(scope.result, dependencies=tuple(needed))
         if scope.notes:
             self.notes[id_] = tuple(scope.notes)
         return module

@@ -67,6 +67,7 @@ class ConfiguredTarget:
     warnings: what is likely to be a mistake although it builds, one sentence each.
     functions: functions of Lambda that its image is for; no part of its hash.
     allow:    what may leave this machine although the guard finds it, as the target wrote it.
+    dependencies: the targets whose providers it was made of, for the same platform.
     """
 
     label: Label
@@ -82,6 +83,7 @@ class ConfiguredTarget:
     warnings: tuple[str, ...] = ()
     functions: tuple[FunctionSpec, ...] = ()
     allow: tuple[str, ...] = ()
+    dependencies: tuple[Label, ...] = ()
 
     @property
     def id(self) -> ConfiguredLabel:

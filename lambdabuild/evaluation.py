@@ -16,21 +16,21 @@ from lambdabuild.dockerfile_targets import DockerfileSettings
 from lambdabuild.errors import Location, UserError
 from lambdabuild.keys import Part
 from lambdabuild.label import EXTERNAL, Label, TargetPattern, parse_label, parse_pattern
-from lambdabuild.rule import MANUAL
 from lambdabuild.sources import Kind, View, WorkingTree
-from lambdabuild.sources.seen import Seen, Watched
-from lambdabuild.target import Target
+from lambdabuild.sources.seen import Askers, Seen, Watched
+from lambdabuild.target import Face, Target, faces
 from lambdabuild.workspace import FILE_NAME as WORKSPACE_FILE
 from lambdabuild.workspace import Workspace, host_machine_platform, resolve_platforms
 
 if TYPE_CHECKING:  # an answer that is made of an earlier one evaluates nothing
+    from lambdabuild.analysis import Analyzer
     from lambdabuild.external.pins import ImagePins
     from lambdabuild.loading import Loader
     from lambdabuild.python.lock import Lock
     from lambdabuild.rulebook import Rulebook
     from lambdabuild.starlark import Beat
     from lambdabuild.starlark.isolate import Emit
-    from lambdabuild.third_party import Asked
+    from lambdabuild.third_party import Asked, ThirdParty
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,8 @@ class Evaluation:
     asked_builds: without a lock, the `[build-system] requires` that it has to cover.
     unmatched: of a lenient question, the patterns that name nothing.
     seen:     what it was made from; None where a view does not note that, or has refused something.
+    askers:   of each question in it, who asked.
+    faces:    of each package, what others can know of it without depending on a target of it.
     looked_at: of the working tree, the paths that it was made from, those that links led to among them.
     links:    those of them that are links.
     leads:    path -> where links led from it, of those that are not there themselves.
@@ -79,6 +81,8 @@ class Evaluation:
     asked_builds: tuple[tuple[str, ...], ...] = ()
     unmatched: tuple[TargetPattern, ...] = ()
     seen: Seen | None = None
+    askers: Askers = field(default_factory=dict)
+    faces: Mapping[str, Face] = field(default_factory=dict)
     looked_at: frozenset[str] = frozenset()
     links: frozenset[str] = frozenset()
     leads: Mapping[str, str] = field(default_factory=dict)
@@ -94,14 +98,40 @@ def evaluate(workspace: Workspace, question: Question, say: Say, *, tree: View |
 
     tree: the files that are looked at, if not those of the working tree.
     """
+
+    def work(maker: Maker) -> Evaluation:
+        return _evaluate(workspace, maker, question)
+
+    return evaluated(workspace, question, say, work, tree=tree)
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """What an evaluation is made with, in its own process."""
+
+    loader: Loader
+    analyzer: Analyzer
+    third_party: ThirdParty
+
+
+def evaluated(
+    workspace: Workspace,
+    question: Question,
+    say: Say,
+    work: Callable[[Maker], Evaluation],
+    *,
+    tree: View | None = None,
+) -> Evaluation:
+    """Returns what `work` makes in a process of its own, with what it was made from."""
     from lambdabuild.starlark import isolated
 
-    def work(beat: Beat, emit: Emit) -> Evaluation:
+    def make(beat: Beat, emit: Emit) -> Evaluation:
         files = WorkingTree(workspace.root, workspace.ignore)
         view = tree or Watched(files)
-        made = _evaluate(workspace, view, question, beat, lambda text, at: emit((text, at)))
+        maker = _maker(workspace, view, question, beat, lambda text, at: emit((text, at)))
+        made = replace(work(maker), faces=faces(maker.loader.graph))
         if isinstance(view, Watched):
-            made = replace(made, seen=view.seen)
+            made = replace(made, seen=view.seen, askers=view.askers)
         if tree is not None:
             return made
         looked_at = paths_of(made.seen, files)
@@ -113,10 +143,10 @@ def evaluate(workspace: Workspace, question: Question, say: Say, *, tree: View |
         said.append(event)
         say(*event)
 
-    return replace(isolated(work, on_event=on_event), said=tuple(said))
+    return replace(isolated(make, on_event=on_event), said=tuple(said))
 
 
-def _evaluate(workspace: Workspace, tree: View, question: Question, beat: Beat, say: Say) -> Evaluation:
+def _maker(workspace: Workspace, tree: View, question: Question, beat: Beat, say: Say) -> Maker:
     from lambdabuild.analysis import Analyzer  # a query takes only what loads
     from lambdabuild.rulebook import Rulebook
     from lambdabuild.third_party import ThirdParty
@@ -134,6 +164,11 @@ def _evaluate(workspace: Workspace, tree: View, question: Question, beat: Beat, 
         host_platform=host_machine_platform(),
         bytecode=workspace.text("python.bytecode"),
     )
+    return Maker(loader, analyzer, third_party)
+
+
+def _evaluate(workspace: Workspace, maker: Maker, question: Question) -> Evaluation:
+    loader, analyzer, third_party = maker.loader, maker.analyzer, maker.third_party
     failures: list[tuple[str, UserError]] = []
     unmatched: list[TargetPattern] = []
     roots: list[ConfiguredLabel] = []
@@ -274,13 +309,9 @@ def _asked(
         for label in matched:
             if pattern.negative:
                 asked.pop(label, None)
-            elif question.manual or not pattern.wildcard or not _is_manual(loader.target(label)):
+            elif question.manual or not pattern.wildcard or not loader.target(label).manual:
                 asked[label] = asked.get(label, False) or not pattern.wildcard
     return list(asked.items())
-
-
-def _is_manual(target: Target) -> bool:
-    return MANUAL in target.values.get("tags", ())
 
 
 def _matched(

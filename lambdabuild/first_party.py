@@ -178,7 +178,7 @@ class FirstParty:
 
         found: dict[str, list[str]] = {}
         for directory in walk_directories(self._tree, ""):
-            if self._tree.listing(directory).get(FILE_NAME) in (Kind.FILE, Kind.LINK) and self._searched(
+            if self._tree.outline(directory).get(FILE_NAME) in (Kind.FILE, Kind.LINK) and self._searched(
                 directory
             ):
                 path = f"{directory}/{FILE_NAME}" if directory else FILE_NAME

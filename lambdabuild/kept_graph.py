@@ -6,7 +6,7 @@ targets that an edited source is in. The file is the user's own, as all of the
 cache is; still, one that others could write to is not read, and what it holds
 can become nothing but the classes listed here.
 
-    "lambdabuild graph 1", a line end; id: 16 bytes
+    "lambdabuild graph 2", a line end; id: 16 bytes
     eight bytes each, little-endian: size and CRC-32 of the index
     index    pickled: an Index
     targets  pickled one by one: the ConfiguredTarget, its hash, the deep keys of its actions
@@ -19,13 +19,14 @@ import io
 import os
 import pickle
 import stat
+from abc import ABC, abstractmethod
 from binascii import crc32
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lambdabuild.action import Action, ActionId, ActionOutput, HostFile, SourceFile
+from lambdabuild.action import Action, ActionId, ActionOutput, HostFile, Input, SourceFile
 from lambdabuild.configured import (
     ConfiguredGraph,
     ConfiguredLabel,
@@ -39,12 +40,14 @@ from lambdabuild.errors import ExternalError, Location
 from lambdabuild.keys import KeyTable, Known
 from lambdabuild.label import Label
 from lambdabuild.sources import Kind
+from lambdabuild.sources.seen import Asker
 from lambdabuild.store.local import damaged
+from lambdabuild.target import Face
 from lambdabuild.tree import FileNode
 
-_MAGIC = b"lambdabuild graph 1\n"
-_ID = 16
-_HEAD = len(_MAGIC) + _ID + 16
+_MAGIC = b"lambdabuild graph 2\n"
+ID_BYTES = 16
+_HEAD = len(_MAGIC) + ID_BYTES + 16
 
 
 class Place(NamedTuple):
@@ -55,14 +58,24 @@ class Place(NamedTuple):
     crc: int
 
 
+class Answer(NamedTuple):
+    """What was asked of a path, the answer, and who asked."""
+
+    what: str
+    answer: Any
+    askers: tuple[Asker, ...]
+
+
 class Index(NamedTuple):
     """What is known of a graph without its targets, which are named by their numbers.
 
     ids:     of all targets, dependencies first.
     roots:   numbers of those that were asked for, in order.
     users:   for each target, the numbers of those that take its outputs.
+    dependents: for each target, the numbers of those that were analysed with what it provides.
     sources: path of a source, or where links led from it -> numbers of the targets that take it.
-    seen:    path -> what the evaluation asked of it, with the answers.
+    seen:    path -> what the evaluation asked of it, with the answers, and who asked.
+    faces:   of each package, what others can know of it without depending on a target of it.
     leads:   path that was asked of -> where links led from it.
     links:   paths of the links on the way to anything.
     said:    what BUILD files printed, and where.
@@ -72,8 +85,10 @@ class Index(NamedTuple):
     ids: tuple[ConfiguredLabel, ...]
     roots: tuple[int, ...]
     users: tuple[tuple[int, ...], ...]
+    dependents: tuple[tuple[int, ...], ...]
     sources: Mapping[str, tuple[int, ...]]
-    seen: Mapping[str, tuple[tuple[str, Any], ...]]
+    seen: Mapping[str, tuple[Answer, ...]]
+    faces: Mapping[str, Face]
     leads: Mapping[str, str]
     links: frozenset[str]
     said: tuple[tuple[str, Location | None], ...]
@@ -83,7 +98,8 @@ class Index(NamedTuple):
 
 _CLASSES: tuple[type, ...] = (
     *(Action, ActionId, ActionOutput, HostFile, SourceFile, Label, Location, Digest, FileNode, Kind),
-    *(ConfiguredLabel, ConfiguredTarget, FunctionSpec, ImageOutputs, LayerOutputs, Index, Place, frozenset),
+    *(ConfiguredLabel, ConfiguredTarget, FunctionSpec, ImageOutputs, LayerOutputs, frozenset),
+    *(Answer, Index, Place),
 )
 _KNOWN = {(each.__module__, each.__qualname__): each for each in _CLASSES}
 
@@ -96,16 +112,15 @@ class _Reader(pickle.Unpickler):
         return found
 
 
-class KeptGraph:
-    """A graph in an open file. Closing it is left to the end of the process."""
+class Graph(ABC):
+    """A graph of which single targets are taken.
 
-    def __init__(self, path: str, id_: bytes, descriptor: int, index: Index, start: int) -> None:
+    id: names it among all that ever were.
+    """
+
+    def __init__(self, id_: bytes, index: Index) -> None:
         self.id = id_
-        self._path = path
         self.index = index
-        self._descriptor = descriptor
-        self._start = start
-        self._read: dict[int, tuple[ConfiguredTarget, Key, tuple[Key, ...]]] = {}
 
     @cached_property
     def numbers(self) -> Mapping[ConfiguredLabel, int]:
@@ -115,32 +130,58 @@ class KeptGraph:
     def graph(self) -> ConfiguredGraph:
         return ConfiguredGraph(_Targets(self))
 
+    @abstractmethod
     def target(self, number: int) -> ConfiguredTarget:
         """Returns a target; raises ExternalError for a file that is damaged."""
-        return self._entry(number)[0]
 
+    @abstractmethod
     def known(self, id_: ConfiguredLabel) -> Known:
-        """Returns hash and deep keys of a target, as they were when this was written."""
-        _, hash_, keys = self._entry(self.numbers[id_])
-        return Known(hash_, keys)
+        """Returns hash and deep keys of a target, as they were when it was kept."""
 
     def above(self, numbers: Iterable[int]) -> list[int]:
         """Returns those targets and all that are made of them, dependencies first."""
-        todo = list(numbers)
-        found = set(todo)
-        while todo:
-            news = [each for each in self.index.users[todo.pop()] if each not in found]
-            found.update(news)
-            todo.extend(news)
-        return sorted(found)
+        return closure(numbers, self.index.users)
+
+
+def closure(numbers: Iterable[int], edges: Sequence[Iterable[int]]) -> list[int]:
+    """Returns all numbers that edges lead to from `numbers`, and these, sorted."""
+    todo = list(numbers)
+    found = set(todo)
+    while todo:
+        news = [each for each in edges[todo.pop()] if each not in found]
+        found.update(news)
+        todo.extend(news)
+    return sorted(found)
+
+
+class KeptGraph(Graph):
+    """A graph in an open file. Closing it is left to the end of the process."""
+
+    def __init__(self, path: str, id_: bytes, descriptor: int, index: Index, start: int) -> None:
+        super().__init__(id_, index)
+        self._path = path
+        self._descriptor = descriptor
+        self._start = start
+        self._read: dict[int, tuple[ConfiguredTarget, Key, tuple[Key, ...]]] = {}
+
+    def target(self, number: int) -> ConfiguredTarget:
+        return self._entry(number)[0]
+
+    def known(self, id_: ConfiguredLabel) -> Known:
+        _, hash_, keys = self._entry(self.numbers[id_])
+        return Known(hash_, keys)
+
+    def chunk(self, number: int) -> bytes:
+        """Returns the bytes of a target, its hash and its keys; raises ExternalError as `target` does."""
+        place = self.index.places[number]
+        data = os.pread(self._descriptor, place.size, self._start + place.offset)
+        if crc32(data) != place.crc:
+            raise self._damaged()
+        return data
 
     def _entry(self, number: int) -> tuple[ConfiguredTarget, Key, tuple[Key, ...]]:
         if number not in self._read:
-            place = self.index.places[number]
-            data = os.pread(self._descriptor, place.size, self._start + place.offset)
-            if crc32(data) != place.crc:
-                raise self._damaged()
-            self._read[number] = _load(data)
+            self._read[number] = _load(self.chunk(number))
         return self._read[number]
 
     def _damaged(self) -> ExternalError:
@@ -153,7 +194,7 @@ class KeptGraph:
 class _Targets(Mapping[ConfiguredLabel, ConfiguredTarget]):
     """The targets of a kept graph; a target is read when it is asked for."""
 
-    def __init__(self, kept: KeptGraph) -> None:
+    def __init__(self, kept: Graph) -> None:
         self._kept = kept
 
     def __getitem__(self, id_: ConfiguredLabel) -> ConfiguredTarget:
@@ -189,61 +230,43 @@ def read(path: str, id_: bytes) -> KeptGraph | None:
     return None
 
 
-def encode(
-    id_: bytes, graph: ConfiguredGraph, keys: KeyTable, index_of: Callable[[tuple[Place, ...]], Index]
-) -> bytes:
-    """Returns the bytes of a file. `index_of` gives the index, once it is known where targets lie.
+def chunk_of(target: ConfiguredTarget, keys: KeyTable) -> bytes:
+    """Returns the bytes of a target with its hash and keys; raises UnpicklingError if they are of no use."""
+    deep = tuple(keys.deep_key(action.id) for action in target.actions)
+    chunk = pickle.dumps((target, keys.hashes[target.id], deep), pickle.HIGHEST_PROTOCOL)
+    _load(chunk)
+    return chunk
 
-    Raises pickle.UnpicklingError for what could not be read again.
+
+def encode(id_: bytes, chunks: Iterable[bytes], index_of: Callable[[tuple[Place, ...]], Index]) -> bytes:
+    """Returns the bytes of a file.
+
+    chunks:   of the targets, in order.
+    index_of: gives the index, once it is known where targets lie.
+    Raises UnpicklingError for what could not be read again.
     """
-    chunks, places, offset = [], [], 0
-    for target in graph.targets.values():
-        deep = tuple(keys.deep_key(action.id) for action in target.actions)
-        chunk = pickle.dumps((target, keys.hashes[target.id], deep), pickle.HIGHEST_PROTOCOL)
-        _load(chunk)
-        chunks.append(chunk)
+    body, places, offset = [], [], 0
+    for chunk in chunks:
+        body.append(chunk)
         places.append(Place(offset, len(chunk), crc32(chunk)))
         offset += len(chunk)
     index = pickle.dumps(index_of(tuple(places)), pickle.HIGHEST_PROTOCOL)
     _load(index)
     numbers = (len(index).to_bytes(8, "little"), crc32(index).to_bytes(8, "little"))
-    return b"".join((_MAGIC, id_, *numbers, index, *chunks))
+    return b"".join((_MAGIC, id_, *numbers, index, *body))
 
 
-def takers(graph: ConfiguredGraph, leads: Mapping[str, str]) -> tuple[list[set[int]], dict[str, set[int]]]:
-    """Returns who takes the outputs of each target, and who takes each source, by numbers.
-
-    leads: path -> where links led from it.
-    """
-    numbers = {id_: number for number, id_ in enumerate(graph.targets)}
-    users: list[set[int]] = [set() for _ in numbers]
-    sources: dict[str, set[int]] = {}
-    for number, target in enumerate(graph.targets.values()):
-        for taken in (target.outputs, *(action.inputs for action in target.actions)):
-            for source in taken.values():
-                if isinstance(source, ActionOutput):
-                    below = numbers[ConfiguredLabel(source.action.label, source.action.platform)]
-                    if below != number:
-                        users[below].add(number)
-                elif isinstance(source, SourceFile):
-                    for path in {source.path, leads.get(source.path, source.path)}:
-                        sources.setdefault(path, set()).add(number)
-        _add_parts(target, number, numbers, users)
-    return users, sources
-
-
-def _add_parts(
-    target: ConfiguredTarget, number: int, numbers: Mapping[ConfiguredLabel, int], users: Sequence[set[int]]
-) -> None:
-    """Adds whose outputs the image and the wheel of `target` are, where no action of its own takes them."""
-    parts = [target.wheel] if target.wheel else []
+def taken(target: ConfiguredTarget) -> tuple[set[ConfiguredLabel], set[str]]:
+    """Returns the other targets whose outputs a target takes, and the paths of its sources."""
+    inputs = [target.outputs, *(action.inputs for action in target.actions)]
+    every: list[Input] = [source for files in inputs for source in files.values()]
+    every += [target.wheel] if target.wheel else []
     if target.image:
-        parts += [target.image.manifest, target.image.config]
-        parts += [part for layer in target.image.layers for part in layer]
-    for part in parts:
-        below = numbers[ConfiguredLabel(part.action.label, part.action.platform)]
-        if below != number:
-            users[below].add(number)
+        every += [target.image.manifest, target.image.config]
+        every += [part for layer in target.image.layers for part in layer]
+    outputs = {each.action for each in every if isinstance(each, ActionOutput)}
+    others = {ConfiguredLabel(each.label, each.platform) for each in outputs} - {target.id}
+    return others, {each.path for each in every if isinstance(each, SourceFile)}
 
 
 def _load(data: bytes) -> Any:

@@ -17,6 +17,7 @@ from lambdabuild.first_party import FirstParty
 from lambdabuild.label import EXTERNAL, Label, TargetPattern
 from lambdabuild.rulebook import Rulebook, decode
 from lambdabuild.sources import BUILD_FILES, Kind, View, not_a_file, walk_directories
+from lambdabuild.sources.seen import EVERYBODY, asking
 from lambdabuild.target import Package, Target, TargetGraph
 
 
@@ -56,19 +57,19 @@ class Loader:
 
     def package(self, name: str, *, at: Location | None = None) -> Package:
         """Returns the package; raises UserError where there is none."""
-        package = self._packages.get(name)
-        if package is None and name == EXTERNAL:
-            package = self._packages[name] = self._external()
-        elif package is None:
-            path = self.build_file(name)
-            if path is None:
-                raise self._no_package(name, at)
-            build_file = BuildFile(self._tree, name, path, decode(path, self._tree.read(path)))
-            with self._rulebook.scope(build_file.scope(self._rulebook.rules)):
-                loads = self._rulebook.build_file(path, name, build_file.text)
-            package = Package(name, path, build_file.finished(), loads)
-            self._packages[name] = package
-        return package
+        if name not in self._packages:
+            with asking(EVERYBODY if name == EXTERNAL else name):
+                self._packages[name] = self._external() if name == EXTERNAL else self._loaded(name, at)
+        return self._packages[name]
+
+    def _loaded(self, name: str, at: Location | None) -> Package:
+        path = self.build_file(name)
+        if path is None:
+            raise self._no_package(name, at)
+        build_file = BuildFile(self._tree, name, path, decode(path, self._tree.read(path)))
+        with self._rulebook.scope(build_file.scope(self._rulebook.rules)):
+            loads = self._rulebook.build_file(path, name, build_file.text)
+        return Package(name, path, build_file.finished(), loads)
 
     def match(self, pattern: TargetPattern) -> list[Label]:
         """Returns the targets that `pattern` names, sorted; raises UserError if it names nothing."""
@@ -165,9 +166,12 @@ class Loader:
 
     def _target_dependencies(self, target: Target) -> list[Label]:
         """Returns the targets that `target` names, after checking all that it names."""
-        found = self._checked.get(target.label)
-        if found is not None:
-            return found
+        if target.label not in self._checked:
+            with asking(target.label.package):
+                self._checked[target.label] = self._check(target)
+        return self._checked[target.label]
+
+    def _check(self, target: Target) -> list[Label]:
         rule = self.graph.rules[target.rule]
         found = []
         for name, label in self.graph.dependencies(target):
@@ -183,7 +187,6 @@ class Loader:
                 if label not in named:
                     found.append(label)
             self._implied[target.label] = [(name, label) for name, label in implied if label not in named]
-        self._checked[target.label] = found
         return found
 
     def _all_implied(self, target: Target) -> list[tuple[str, Label]]:
@@ -199,7 +202,7 @@ class Loader:
                     )
                 found += [(name, label) for label in self._auto]
             elif attr.type in ("packages", "pyproject"):
-                with self._blaming(target, name):
+                with self._blaming(target, name), asking(EVERYBODY):
                     found += self.first_party.implied(target, name)
             elif attr.type == "dockerfile" and target.values[name]:
                 with self._blaming(target, name):
@@ -313,9 +316,9 @@ class Loader:
         """Returns the path of the package's BUILD file, or None; loads nothing."""
         if package not in self._tree.listings and self._tree.kind(package) is not Kind.DIRECTORY:
             return None
-        listing = self._tree.listing(package)
+        outline = self._tree.outline(package)
         for name in BUILD_FILES:
-            if listing.get(name) in (Kind.FILE, Kind.LINK):
+            if outline.get(name) in (Kind.FILE, Kind.LINK):
                 return f"{package}/{name}" if package else name
         return None
 

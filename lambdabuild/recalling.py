@@ -12,7 +12,7 @@ import contextlib
 import json
 import os
 import stat
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,15 @@ from lambdabuild import kept_graph
 from lambdabuild.configured import ConfiguredLabel
 from lambdabuild.digest import Key
 from lambdabuild.evaluation import Evaluation
-from lambdabuild.kept_graph import Index, KeptGraph, Place, takers
+from lambdabuild.kept_graph import Graph, Index, Place, taken
 from lambdabuild.keys import KeyTable, Known, Part
 from lambdabuild.noop import Doubt
 from lambdabuild.oci.digest import OciDigest
 from lambdabuild.report import CACHED, BuildReport, TargetReport
+from lambdabuild.revising import RevisedGraph, by_path, revise
 from lambdabuild.settings import OUT_DIR
 from lambdabuild.sources import WorkingTree
-from lambdabuild.sources.seen import answers_alike
+from lambdabuild.sources.seen import EVERYBODY, answers
 from lambdabuild.workspace import FILE_NAME, Workspace
 
 Told = list[Any]
@@ -46,7 +47,7 @@ class Recalled:
     """
 
     doubt: Doubt
-    kept: KeptGraph
+    kept: Graph
     numbers: Sequence[int]
     evaluation: Evaluation
     told: Sequence[Told]
@@ -110,20 +111,32 @@ def recall(doubt: Doubt, place: str, workspace: Workspace, cache: Path) -> Recal
         kept = kept_graph.read(graph_place(place), bytes.fromhex(basis["graph"]))
         if kept is None or os.fsencode(workspace.root) != doubt.kept.root:
             return None
-        changes = _Changes(workspace, cache, doubt, kept, basis["told"])
-        numbers = changes.numbers()
-        if numbers is None:
+        changes = _Changes(workspace, cache, doubt, kept.index)
+        packages = changes.packages()
+        if packages is None:
             return None
         edits = {
             int(number): Known(Key(hash_), tuple(map(Key, keys)))
             for number, (hash_, keys) in basis["edits"].items()
         }
-        above = kept.above(numbers)
-        return Recalled(doubt, kept, above, _part(kept, above, edits), basis["told"], edits)
+        told = basis["told"]
+        if not packages:
+            return _recalled(doubt, kept, changes.numbers(kept.index, told), told, edits)
+        revised = revise(workspace, kept, packages)
+        if revised is not None:
+            numbers = changes.numbers(revised.index, told) | revised.changed
+            return _recalled(doubt, revised, numbers, told, revised.renumbered(edits))
     return None
 
 
-def _part(kept: KeptGraph, above: Sequence[int], edits: Mapping[int, Known]) -> Evaluation:
+def _recalled(
+    doubt: Doubt, kept: Graph, changed: set[int], told: Sequence[Told], edits: Mapping[int, Known]
+) -> Recalled:
+    above = kept.above(changed)
+    return Recalled(doubt, kept, above, _part(kept, above, edits), told, edits)
+
+
+def _part(kept: Graph, above: Sequence[int], edits: Mapping[int, Known]) -> Evaluation:
     """Returns the evaluation of those targets that were asked for."""
     index = kept.index
     labels = {index.ids[number].label for number in above}
@@ -138,6 +151,7 @@ def _part(kept: KeptGraph, above: Sequence[int], edits: Mapping[int, Known]) -> 
         tuple(index.ids[root] for root in roots),
         kept.graph,
         notes=notes,
+        looked_at=kept.made.looked_at if isinstance(kept, RevisedGraph) else frozenset(),
         part=Part(tuple(index.ids[number] for number in above), known),
     )
 
@@ -145,78 +159,85 @@ def _part(kept: KeptGraph, above: Sequence[int], edits: Mapping[int, Known]) -> 
 class _Changes:
     """Paths that are not as they were, and what that means."""
 
-    def __init__(
-        self, workspace: Workspace, cache: Path, doubt: Doubt, kept: KeptGraph, told: Sequence[Told]
-    ) -> None:
+    def __init__(self, workspace: Workspace, cache: Path, doubt: Doubt, index: Index) -> None:
         self._root = workspace.root
         self._tree = WorkingTree(workspace.root, workspace.ignore)
         self._cache = f"{cache}/"
-        self._held = doubt.kept.held
-        self._index = kept.index
-        self._told = told
-        self._paths = [os.fsdecode(doubt.paths[number]) for number in doubt.changed]
+        self._doubt = doubt
+        self._index = index
+        paths = {os.fsdecode(doubt.paths[number]): number for number in doubt.changed}
+        self._outputs = {path for path in paths if path.startswith(f"{OUT_DIR}/")}
+        self._stored = {path for path in paths if path.startswith(self._cache)}
+        others = paths.keys() - self._outputs - self._stored
+        self._sources = {"" if path == "." else path: paths[path] for path in others}
 
-    def numbers(self) -> set[int] | None:
-        """Returns the targets that a change is in; None where more has changed than their files."""
-        outputs = {path for path in self._paths if path.startswith(f"{OUT_DIR}/")}
-        stored = {path for path in self._paths if path.startswith(self._cache)}
-        sources = [path for path in self._paths if path not in outputs and path not in stored]
-        if not self._plain(sources) or not self._alike(sources) or not self._all_held(stored):
+    def packages(self) -> set[str] | None:
+        """Returns the packages that have to be loaded again; None where more has changed than these."""
+        if not self._plain() or not self._all_held():
             return None
-        found = {number for path in sources for number in self._index.sources.get(path, ())}
-        return found | self._owners(outputs)
+        askers = {
+            asker
+            for path in self._suspects()
+            for what, answer, askers in self._index.seen[path]
+            if not answers(self._tree, (what, path), answer)
+            for asker in askers
+        }
+        packages = {asker for asker in askers if asker is not None}
+        return None if EVERYBODY in askers else packages
 
-    def _plain(self, paths: Iterable[str]) -> bool:
-        """Tells whether all of them are files and directories of the workspace, and no settings."""
-        for path in paths:
+    def numbers(self, index: Index, told: Sequence[Told]) -> set[int]:
+        """Returns the targets that an edited source is in, and those whose outputs are gone."""
+        found = {number for path in self._sources for number in index.sources.get(path, ())}
+        lost = {path.rpartition("/")[0] for path in self._outputs}
+        return found | {
+            root for root, each in zip(index.roots, told, strict=True) if len(each) > 1 and each[2] in lost
+        }
+
+    def _plain(self) -> bool:
+        """Tells whether all of them are, or were, files and directories of the workspace, and no settings."""
+        for path, number in self._sources.items():
             if path.startswith("/") or path == FILE_NAME or path in self._index.links:
                 return False
-            mode = os.lstat(self._root / path).st_mode
+            try:
+                mode = os.lstat(self._root / path).st_mode
+            except FileNotFoundError:
+                mode = self._doubt.kept.mode(number)
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
                 return False
         return True
 
-    def _alike(self, paths: Iterable[str]) -> bool:
-        """Tells whether the evaluation would see what it saw, wherever those paths can have changed that."""
-        changed = {"" if path == "." else path for path in paths}
+    def _suspects(self) -> Iterator[str]:
+        """Yields the paths of which something else may be answered than it was."""
         seen = self._index.seen
-        below = [path for path, answers in seen.items() if self._may_differ(path, answers, changed)]
-        return answers_alike(
-            self._tree, {(what, path): answer for path in below for what, answer in seen[path]}
-        )
+        if all((self._root / path).is_file() for path in self._sources):
+            yield from (path for path in {*self._sources, *self._index.leads} if path in seen)
+        else:
+            yield from (path for path in seen if self._may_differ(path))
 
-    def _may_differ(self, path: str, answers: Iterable[tuple[str, Any]], changed: Set[str]) -> bool:
-        """Tells whether what was answered of `path` stands on one of the `changed`.
+    def _may_differ(self, path: str) -> bool:
+        """Tells whether what was answered of `path` stands on something that has changed.
 
         That is itself, where links lead from it, and the directory that it is in. Where nothing was
         found, the directory may have been absent too, and the nearest one that was there is what changes.
         """
-        absent = not all(answer for _, answer in answers)
+        changed = self._sources.keys()
+        absent = not all(each.answer for each in self._index.seen[path])
         for place in {path, self._index.leads.get(path, path)}:
             above = {place, place.rpartition("/")[0]}
             if not changed.isdisjoint(above | set(_directories(place)) if absent else above):
                 return True
         return False
 
-    def _all_held(self, directories: set[str]) -> bool:
-        """Tells whether those directories of the store still have what the answer needs."""
-        if not directories:
+    def _all_held(self) -> bool:
+        """Tells whether the directories of the store that changed still have what the answer needs."""
+        if not self._stored:
             return True
-        needed: dict[str, set[str]] = {directory: set() for directory in directories}
-        for name in self._held.decode().split("\0")[:-1]:
+        needed: dict[str, set[str]] = {directory: set() for directory in self._stored}
+        for name in self._doubt.kept.held.decode().split("\0")[:-1]:
             directory, _, file = f"{self._cache}{name}".rpartition("/")
             if directory in needed:
                 needed[directory].add(file)
         return all(names <= set(os.listdir(directory)) for directory, names in needed.items())
-
-    def _owners(self, outputs: set[str]) -> set[int]:
-        """Returns the roots that those outputs are of."""
-        lost = {path.rpartition("/")[0] for path in outputs}
-        return {
-            root
-            for root, told in zip(self._index.roots, self._told, strict=True)
-            if len(told) > 1 and told[2] in lost
-        }
 
 
 def _directories(path: str) -> Iterator[str]:
@@ -248,18 +269,27 @@ def index_of(evaluation: Evaluation, leads: Mapping[str, str], places: tuple[Pla
 
     leads: path of a source -> where links led from it.
     """
-    graph = evaluation.graph
-    numbers = {id_: number for number, id_ in enumerate(graph.targets)}
-    users, sources = takers(graph, leads)
-    seen: dict[str, list[tuple[str, Any]]] = {}
-    for (what, path), answer in (evaluation.seen or {}).items():
-        seen.setdefault(path, []).append((what, answer))
+    targets = evaluation.graph.targets
+    numbers = {id_: number for number, id_ in enumerate(targets)}
+    users: list[list[int]] = [[] for _ in numbers]
+    dependents: list[list[int]] = [[] for _ in numbers]
+    sources: dict[str, list[int]] = {}
+    for number, target in enumerate(targets.values()):
+        others, paths = taken(target)
+        for each in others:
+            users[numbers[each]].append(number)
+        for label in target.dependencies:
+            dependents[numbers[ConfiguredLabel(label, target.platform)]].append(number)
+        for path in paths | {leads[path] for path in paths & leads.keys()}:
+            sources.setdefault(path, []).append(number)
     return Index(
-        ids=tuple(graph.targets),
+        ids=tuple(targets),
         roots=tuple(numbers[root] for root in evaluation.roots),
-        users=tuple(tuple(sorted(each)) for each in users),
-        sources={path: tuple(sorted(each)) for path, each in sources.items()},
-        seen={path: tuple(each) for path, each in seen.items()},
+        users=tuple(map(tuple, users)),
+        dependents=tuple(map(tuple, dependents)),
+        sources={path: tuple(each) for path, each in sources.items()},
+        seen=by_path(evaluation),
+        faces=evaluation.faces,
         leads=evaluation.leads,
         links=evaluation.links | frozenset(leads),
         said=evaluation.said,

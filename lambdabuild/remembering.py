@@ -78,14 +78,20 @@ def remember(arguments: Sequence[str], root: Path, ground: Ground, answer: Answe
 
 def _stands_on(root: Path, ground: Ground, earlier: noop.Doubt | None, began_ns: int) -> tuple[bytes, bytes]:
     """Returns paths and statuses of all that an answer stands on."""
-    read = set(ground.read) if earlier else {*_with_directories(ground.read), *_own_files()}
+    read = _with_directories(ground.read)
+    if not earlier:
+        read.update(_own_files())
     known = {os.fsencode(path): status for path, status in _statuses(root, read, ground.made, began_ns)}
     paths, statuses = bytearray(), bytearray()
     if earlier:
-        paths, statuses = bytearray(earlier.kept.paths), bytearray(earlier.kept.statuses)
-        for number, path in enumerate(earlier.paths):
-            status = known.pop(path, None)
-            if status:
+        gone = {number for number in earlier.changed if earlier.paths[number] not in known}
+        left = [path for number, path in enumerate(earlier.paths) if number not in gone]
+        paths = bytearray(b"".join(path + b"\0" for path in left))
+        statuses = bytearray(earlier.kept.statuses)
+        for number in sorted(gone, reverse=True):
+            del statuses[number * state.BYTES : (number + 1) * state.BYTES]
+        for number, path in enumerate(left):
+            if status := known.pop(path, None):
                 start = number * state.BYTES
                 statuses[start : start + state.BYTES] = state.packed(list(status))
     paths += b"".join(path + b"\0" for path in known)

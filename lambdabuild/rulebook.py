@@ -22,6 +22,7 @@ from lambdabuild.errors import CycleError, Location, UserError, did_you_mean
 from lambdabuild.label import parse_label
 from lambdabuild.rule import ATTR_TYPES, COMMON_ATTRS, Attr, AttributeProblem, Rule, RuleId
 from lambdabuild.sources import BUILD_FILES, Kind, View
+from lambdabuild.sources.seen import EVERYBODY, asking
 from lambdabuild.starlark import BUILD_DIALECT, Beat, Interpreter, Module
 from lambdabuild.starlark.failure import parse_frames
 
@@ -152,7 +153,7 @@ class Rulebook:
         if label not in self._modules:
             self._loading.append(label)
             try:
-                with self.scope({"rule": self._define}):
+                with self.scope({"rule": self._define}), asking(EVERYBODY):
                     self._modules[label] = self._evaluate_bzl(label)
             finally:
                 self._loading.pop()
@@ -193,16 +194,16 @@ class Rulebook:
                 )
             return label, (rules_directory() / file).read_text("utf-8")
         parsed = parse_label(label)
-        listing = (
-            self._tree.listing(parsed.package) if self._tree.kind(parsed.package) is Kind.DIRECTORY else {}
+        outline = (
+            self._tree.outline(parsed.package) if self._tree.kind(parsed.package) is Kind.DIRECTORY else {}
         )
-        if not any(name in listing for name in BUILD_FILES):
+        if not any(name in outline for name in BUILD_FILES):
             raise UserError(
                 f"no such file: {label}: //{parsed.package} is not a package",
                 hint=f"add a BUILD file to {parsed.package or 'the root'}, even an empty one",
             )
-        if parsed.name not in listing:
-            hint = did_you_mean(parsed.name, [name for name in listing if name.endswith(".bzl")])
+        if parsed.name not in outline:
+            hint = did_you_mean(parsed.name, [name for name in outline if name.endswith(".bzl")])
             raise UserError(
                 f"no such file: {parsed.path}", hint=hint or f"create {parsed.path}, or correct the label"
             )

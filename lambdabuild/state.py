@@ -31,6 +31,8 @@ _HEAD = len(_MAGIC) + 8 * (1 + _PARTS)
 NUMBERS = 6
 """How many numbers a status is."""
 
+_MODE = 4
+
 StatusError = struct.error
 """A number of a status is too large, or a time lies before 1970."""
 
@@ -60,6 +62,11 @@ class State:
         self.answer = answer
         self.held = held
         self.basis = basis
+
+    def mode(self, number: int) -> int:
+        """Returns the mode that the path of that number had; 0 if it was not to be believed."""
+        found: int = struct.unpack_from("=Q", self.statuses, number * BYTES + 8 * _MODE)[0]
+        return found
 
     def encode(self) -> bytes:
         """Returns the bytes of the file."""

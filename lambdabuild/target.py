@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from lambdabuild.errors import Location
-from lambdabuild.label import Label
-from lambdabuild.rule import Rule, RuleId, Value
+from lambdabuild.label import EXTERNAL, Label
+from lambdabuild.rule import MANUAL, Rule, RuleId, Value
 
 PUBLIC = "//visibility:public"
 PRIVATE = "//visibility:private"
@@ -31,6 +32,11 @@ class Target:
     values: Mapping[str, Value]
     visibility: tuple[str, ...]
     at: Location
+
+    @property
+    def manual(self) -> bool:
+        """Tells whether wildcards leave it out."""
+        return MANUAL in self.values.get("tags", ())
 
     def visible_from(self, package: str) -> bool:
         """Tells whether a target of `package` may depend on this one."""
@@ -81,3 +87,34 @@ class TargetGraph:
             for label in attr.labels(target.values[name]):
                 yield name, label
         yield from self.implied.get(target.label, ())
+
+
+Face: TypeAlias = tuple[tuple[str, str, bool, tuple[str, ...], tuple[str, ...]], ...]
+"""Of each target of a package its name, its rule, whether it is manual, its platforms, and where
+it is a Python package the labels of its pyproject.toml."""
+
+
+def faces(graph: TargetGraph) -> Mapping[str, Face]:
+    """Returns, of each package of files, what can be known of it without naming a target of it.
+
+    Patterns, labels of files and names of Python packages are looked up in this; all else
+    that a target says is for those that depend on it.
+    """
+    return {
+        name: tuple(_face(graph, each) for _, each in sorted(package.targets.items()))
+        for name, package in graph.packages.items()
+        if name != EXTERNAL
+    }
+
+
+def _face(graph: TargetGraph, target: Target) -> tuple[str, str, bool, tuple[str, ...], tuple[str, ...]]:
+    attrs = graph.rules[target.rule].attrs
+    projects = [str(target.values[name]) for name, attr in attrs.items() if attr.type == "pyproject"]
+    platforms = tuple(target.values.get("platforms") or ())
+    return (
+        target.label.name,
+        f"{target.rule.file}%{target.rule.number}",
+        target.manual,
+        platforms,
+        tuple(projects),
+    )

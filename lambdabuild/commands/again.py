@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pickle import PickleError
 
 from lambdabuild import kept_graph, noop, state
 from lambdabuild.commands.options import Place, cache_directory
 from lambdabuild.evaluation import Evaluation
-from lambdabuild.keys import KeyTable
 from lambdabuild.recalling import (
     Recalled,
     Told,
@@ -24,6 +24,7 @@ from lambdabuild.recalling import (
 )
 from lambdabuild.remembering import Answer, Ground, remember, write
 from lambdabuild.report import CACHED, BuildReport
+from lambdabuild.revising import RevisedGraph
 from lambdabuild.session import Session
 from lambdabuild.ui import Ui, Unheard
 from lambdabuild.workspace import FILE_NAME
@@ -85,31 +86,33 @@ def keep_answer(
     if ground is None or keys is None:
         return
     if recalled is None:
-        basis = _kept_basis(ui, session, evaluation, keys, told)
+        id_, led = os.urandom(kept_graph.ID_BYTES), session.leads
+        chunks = (kept_graph.chunk_of(target, keys) for target in evaluation.graph.targets.values())
+        known = _keeps_graph(
+            ui, session, lambda: kept_graph.encode(id_, chunks, partial(index_of, evaluation, led))
+        )
+        basis = encoded_basis(id_, told, {}) if known else b""
         keep(ui, where, ground, Answer(pieces, session.held, basis))
         return
-    kept = recalled.doubt.kept
+    graph, earlier = recalled.kept, recalled.doubt
+    known = not isinstance(graph, RevisedGraph) or _keeps_graph(
+        ui, session, partial(graph.encoded, keys, session.leads)
+    )
+    basis = encoded_basis(graph.id, told, edited(recalled, keys)) if known else b""
     ground = Ground({*ground.read, *recalled.changed_paths(ground.made)}, ground.made)
-    held = session.held | frozenset(kept.held.decode().split("\0")[:-1])
-    basis = encoded_basis(recalled.kept.id, told, edited(recalled, keys))
-    keep(ui, where, ground, Answer(pieces, held, basis, recalled.doubt))
+    held = session.held | frozenset(earlier.kept.held.decode().split("\0")[:-1])
+    keep(ui, where, ground, Answer(pieces, held, basis, earlier))
 
 
-def _kept_basis(
-    ui: Ui, session: Session, evaluation: Evaluation, keys: KeyTable, told: Sequence[Told]
-) -> bytes:
-    """Keeps the graph beside the answer; returns what the next one can be made of, nothing without it."""
+def _keeps_graph(ui: Ui, session: Session, encoded: Callable[[], bytes]) -> bool:
+    """Writes a graph beside the answer; tells whether that was possible."""
     asked = noop.question(ui.invocation.arguments) if ui.invocation else None
     if asked is None:
-        return b""
+        return False
     with contextlib.suppress(OSError, PickleError):
-        id_ = os.urandom(16)
-        data = kept_graph.encode(
-            id_, evaluation.graph, keys, lambda places: index_of(evaluation, session.leads, places)
-        )
-        write(graph_place(state.place(str(session.cache_dir), asked)), data)
-        return encoded_basis(id_, told, {})
-    return b""
+        write(graph_place(state.place(str(session.cache_dir), asked)), encoded())
+        return True
+    return False
 
 
 def as_cached(report: BuildReport, said: Pieces, as_json: bool) -> Pieces:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lambdabuild.digest import Digest, digest_of
-from lambdabuild.sources import Kind, View
+from lambdabuild.sources import Kind, View, outline_of
 from lambdabuild.tree import FileNode
 
 
@@ -46,6 +46,9 @@ class Overlay:
         else:
             found = {**more, **self._below.listing(directory)}
         return {name: found[name] for name in sorted(found)}
+
+    def outline(self, directory: str) -> Mapping[str, Kind]:
+        return outline_of(self, self.listing(directory))
 
     def kind(self, path: str) -> Kind | None:
         if path in self._files:

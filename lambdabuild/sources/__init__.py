@@ -6,8 +6,16 @@ two: the working tree, and a revision of git, which has a module of its own
 (git_tree) that is imported only where one is asked for.
 """
 
-from lambdabuild.sources.glob import BUILD_FILES, glob
-from lambdabuild.sources.view import Kind, SourceError, View, not_a_file, walk_directories
+from lambdabuild.sources.glob import glob
+from lambdabuild.sources.view import (
+    BUILD_FILES,
+    Kind,
+    SourceError,
+    View,
+    not_a_file,
+    outline_of,
+    walk_directories,
+)
 from lambdabuild.sources.working_tree import WorkingTree
 
 __all__ = [
@@ -18,5 +26,6 @@ __all__ = [
     "WorkingTree",
     "glob",
     "not_a_file",
+    "outline_of",
     "walk_directories",
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lambdabuild.digest import Digest
 from lambdabuild.sources.git_files import RevisionFiles
-from lambdabuild.sources.view import Kind, Links, SourceError, missing, not_a_file
+from lambdabuild.sources.view import Kind, Links, SourceError, missing, not_a_file, outline_of
 from lambdabuild.tree import FileNode
 
 
@@ -23,6 +23,7 @@ class GitTree:
         self.root = root
         self.ignore = ignore
         self.listings: dict[str, Mapping[str, Kind]] = {}
+        self._outlines: dict[str, Mapping[str, Kind]] = {}
         self._files = files
         self._nodes: dict[str, FileNode] = {}
         self._real = Links(root, self._target_of).real
@@ -42,6 +43,12 @@ class GitTree:
                 raise missing(directory)
             self.listings[directory] = {name: found[name] for name in sorted(found)}
         return self.listings[directory]
+
+    def outline(self, directory: str) -> Mapping[str, Kind]:
+        """Returns those of them that say where packages are."""
+        if directory not in self._outlines:
+            self._outlines[directory] = outline_of(self, self.listing(directory))
+        return self._outlines[directory]
 
     def kind(self, path: str) -> Kind | None:
         """Returns what `path` leads to (never LINK), or None where there is nothing."""

@@ -14,10 +14,7 @@ from functools import lru_cache
 
 from lambdabuild.errors import UserError
 from lambdabuild.label import is_text
-from lambdabuild.sources.view import Kind, SourceError, View
-
-BUILD_FILES = ("BUILD.lambda", "BUILD")
-"""Names of the file that makes a directory a package; the first one wins."""
+from lambdabuild.sources.view import BUILD_FILES, Kind, SourceError, View
 
 _MARKERS = (*BUILD_FILES, "WORKSPACE.toml")
 
@@ -61,9 +58,10 @@ def _walk(
     tree: View, package: str, directory: str, parts: tuple[str, ...], excluded: list[re.Pattern[str]]
 ) -> Iterator[str]:
     """Yields the paths below `directory` (relative to `package`) that `parts` match."""
-    listing = tree.listing("/".join(filter(None, (package, directory))))
-    if directory and any(listing.get(marker) in (Kind.FILE, Kind.LINK) for marker in _MARKERS):
+    place = "/".join(filter(None, (package, directory)))
+    if directory and any(tree.outline(place).get(each) in (Kind.FILE, Kind.LINK) for each in _MARKERS):
         return
+    listing = tree.listing(place)
     first, *more = parts
     rest = tuple(more)
     if first == "**" and rest:

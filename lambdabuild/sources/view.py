@@ -17,6 +17,12 @@ from lambdabuild.tree import FileNode
 
 MAX_LINKS = 40
 
+BUILD_FILES = ("BUILD.lambda", "BUILD")
+"""Names of the file that makes a directory a package; the first one wins."""
+
+OUTLINED = frozenset({*BUILD_FILES, "WORKSPACE.toml", "pyproject.toml"})
+"""Names that say of a directory what it is."""
+
 
 class Kind(Enum):
     """What a directory entry is, links not followed."""
@@ -52,6 +58,9 @@ class View(Protocol):
 
     def listing(self, directory: str) -> Mapping[str, Kind]:
         """Returns the entries of `directory`, sorted by name; raises SourceError where there is none."""
+
+    def outline(self, directory: str) -> Mapping[str, Kind]:
+        """Returns those of them that say where packages are, as `outline_of` does."""
 
     def kind(self, path: str) -> Kind | None:
         """Returns what `path` leads to (never LINK), or None where there is nothing."""
@@ -135,14 +144,27 @@ def not_a_file(path: str, kind: Kind) -> SourceError:
     return SourceError(f"{path} is a fifo, a device or a socket, not a file", hint="name a regular file")
 
 
+def outline_of(view: View, entries: Mapping[str, Kind]) -> Mapping[str, Kind]:
+    """Returns those entries of a directory that say where packages are.
+
+    These are directories that patterns enter, and files of certain names. Whoever
+    asks for no more does not mind files that come and go.
+    """
+    return {
+        name: kind
+        for name, kind in entries.items()
+        if (kind is Kind.DIRECTORY and view.enters(name)) or name in OUTLINED or name.endswith(".bzl")
+    }
+
+
 def walk_directories(view: View, start: str) -> Iterator[str]:
     """Yields `start` and the directories below it that patterns enter, parents first, sorted."""
     todo = [start]
     while todo:
         directory = todo.pop()
-        listing = view.listing(directory)
+        listing = view.outline(directory)
         if directory != start and listing.get("WORKSPACE.toml") in (Kind.FILE, Kind.LINK):
             continue
         yield directory
-        below = [name for name, kind in listing.items() if kind is Kind.DIRECTORY and view.enters(name)]
+        below = [name for name, kind in listing.items() if kind is Kind.DIRECTORY]
         todo.extend(f"{directory}/{name}" if directory else name for name in reversed(below))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lambdabuild.digest import Digest, digest_of
 from lambdabuild.sources import stable
-from lambdabuild.sources.view import Kind, Links, SourceError, missing, not_a_file
+from lambdabuild.sources.view import Kind, Links, SourceError, missing, not_a_file, outline_of
 from lambdabuild.tree import FileNode
 
 
@@ -28,6 +28,7 @@ class WorkingTree:
         self.ignore = ignore
         self.read_digests: dict[str, Digest] = {}
         self.listings: dict[str, Mapping[str, Kind]] = {}
+        self._outlines: dict[str, Mapping[str, Kind]] = {}
         self.links: dict[str, str] = {}
         self._prefix = f"{root}/"
         self._nodes: dict[str, FileNode] = {}
@@ -54,6 +55,12 @@ class WorkingTree:
                 raise _unusable(directory, error) from None
             self.listings[directory] = {name: found[name] for name in sorted(found)}
         return self.listings[directory]
+
+    def outline(self, directory: str) -> Mapping[str, Kind]:
+        """Returns those of them that say where packages are."""
+        if directory not in self._outlines:
+            self._outlines[directory] = outline_of(self, self.listing(directory))
+        return self._outlines[directory]
 
     def kind(self, path: str) -> Kind | None:
         """Returns what `path` leads to (never LINK), or None where there is nothing."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from lambdabuild.action import ActionId
+from lambdabuild.action import ActionId, ActionOutput
 from lambdabuild.configured import ConfiguredLabel, ConfiguredTarget
 from lambdabuild.dockerfile_targets import Dockerfiles
 from lambdabuild.errors import Location, UserError
@@ -20,7 +20,7 @@ from lambdabuild.rule import Attr, AttributeProblem, Rule, Value
 from lambdabuild.rulebook import BUNDLED, Rulebook
 from lambdabuild.starlark import Module
 from lambdabuild.target import Target, TargetGraph
-from lambdabuild.target_scope import TargetScope
+from lambdabuild.target_scope import OutputName, TargetScope
 from lambdabuild.third_party import ThirdParty
 
 LABEL_TYPES = ("label", "label_list", "sources", "packages", "pyproject", "dockerfile")
@@ -52,6 +52,7 @@ class Analyzer:
         self.configured: dict[ConfiguredLabel, ConfiguredTarget] = {}
         self.notes: dict[ConfiguredLabel, tuple[str, ...]] = {}
         self._trees: dict[ActionId, ImageTree] = {}
+        self._outputs: dict[OutputName, ActionOutput] = {}
         self._graph = graph
         self._rulebook = rulebook
         self._blame = blame
@@ -113,6 +114,7 @@ class Analyzer:
             self._graph,
             self.configured,
             self._trees,
+            self._outputs,
             self._first_party,
             self._third_party,
             self._dockerfiles,

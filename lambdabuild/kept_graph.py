@@ -14,7 +14,6 @@ can become nothing but the classes listed here.
 
 from __future__ import annotations
 
-import gc
 import io
 import os
 import pickle
@@ -27,6 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lambdabuild.action import Action, ActionId, ActionOutput, HostFile, Input, SourceFile
+from lambdabuild.collector import held_back
 from lambdabuild.configured import (
     ConfiguredGraph,
     ConfiguredLabel,
@@ -270,10 +270,5 @@ def taken(target: ConfiguredTarget) -> tuple[set[ConfiguredLabel], set[str]]:
 
 
 def _load(data: bytes) -> Any:
-    collects = gc.isenabled()
-    gc.disable()  # all that is made here lives on, and is looked through again and again otherwise
-    try:
+    with held_back():
         return _Reader(io.BytesIO(data)).load()
-    finally:
-        if collects:
-            gc.enable()

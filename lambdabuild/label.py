@@ -152,6 +152,8 @@ def is_text(path: str) -> bool:
 
 def is_relative_path(path: str) -> bool:
     """Tells whether `path` is printable, relative and stays below its start: a/b, not ../b, a//b or /a."""
+    if _is_plain(path):
+        return True
     parts = path.split("/")
     return is_text(path) and not {"", ".", ".."} & set(parts) and max(map(_length, parts)) <= MAX_NAME
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from lambdabuild.action import ANY_PLATFORM, Action, ActionId, ActionOutput, HostFile, Input, SourceFile
 from lambdabuild.configured import ConfiguredLabel, ConfiguredTarget, FunctionSpec, ImageOutputs, LayerOutputs
@@ -20,6 +20,9 @@ from lambdabuild.target import Target, TargetGraph
 from lambdabuild.third_party import PLACE, ThirdParty
 from lambdabuild.tools import PER_PLATFORM
 
+OutputName: TypeAlias = tuple[str, int, str, bool | None]
+"""How rules name an output: target and platform, number of the action, name, and its mode."""
+
 _EXECUTABLE = {"auto": None, "0644": False, "0755": True}
 
 
@@ -31,6 +34,7 @@ class TargetScope:
     notes:      what a user should know of the target although nothing is wrong.
     warnings:   what is likely to be a mistake although it builds.
     trees:      the declared files of each image, by the action that makes it.
+    outputs:    those of other targets that were named before.
     functions:  what the prelude may call.
     result:     the configured target, once the implementation has returned.
     """
@@ -42,6 +46,7 @@ class TargetScope:
         graph: TargetGraph,
         configured: Mapping[ConfiguredLabel, ConfiguredTarget],
         trees: dict[ActionId, ImageTree],
+        outputs: dict[OutputName, ActionOutput],
         first_party: FirstParty,
         third_party: ThirdParty,
         dockerfiles: Dockerfiles,
@@ -54,6 +59,7 @@ class TargetScope:
         self._graph = graph
         self._configured = configured
         self._trees = trees
+        self._outputs = outputs
         self._platform = platform
         self._host_platform = host_platform
         self._actions: list[Action] = []
@@ -144,13 +150,18 @@ class TargetScope:
 
     def _output(self, reference: Sequence[Any], executable: bool | None = None) -> ActionOutput:
         token, number, name = reference
-        label, _, platform = token.rpartition(" (")
-        output = ActionOutput(
-            ActionId(parse_label(label), platform.removesuffix(")"), number), name, executable
-        )
-        action = self._find(output.action)
-        if action is None or (name not in action.outputs):
-            raise UserError(f"{name!r} is no output of {token}", hint="take Files from ctx and its actions")
+        output = self._outputs.get((token, number, name, executable))
+        if output is None:
+            label, _, platform = token.rpartition(" (")
+            id_ = ActionId(parse_label(label), platform.removesuffix(")"), number)
+            action = self._find(id_)
+            if action is None or (name not in action.outputs):
+                raise UserError(
+                    f"{name!r} is no output of {token}", hint="take Files from ctx and its actions"
+                )
+            output = ActionOutput(id_, name, executable)
+            if (id_.label, id_.platform) != (self._target.label, self._platform):
+                self._outputs[token, number, name, executable] = output
         return output
 
     def _image_tree(
@@ -159,10 +170,11 @@ class TargetScope:
         base: Sequence[Any] | None,
         layers: Sequence[Sequence[Any]],
         modules: Mapping[str, Sequence[str]],
+        packages: bool,
     ) -> tuple[list[str], list[str]]:
         """Notes the declared files of the image that comes next.
 
-        Returns those where packages go, and which of `modules` (name -> places) none of them is.
+        Returns those where packages go, if it has any, and which `modules` (name -> places) none of them is.
         """
         below = self._trees.get(self._output(base[1:]).action) if base else None
         tree = ImageTree(below)
@@ -178,7 +190,7 @@ class TargetScope:
             tree.reserve(params.get("directories", ()))
         self._next_tree = tree
         missing = [name for name, places in modules.items() if tree.first_of(places) is None]
-        return sorted(tree.below(PLACE)), missing
+        return sorted(tree.below(PLACE)) if packages else [], missing
 
     def _find(self, id_: ActionId) -> Action | None:
         if (id_.label, id_.platform) == (self._target.label, self._platform):

@@ -197,6 +197,15 @@ def test_what_others_could_see_has_everything_worked_out(
     assert (again.code, again.out, again.err) == (other.code, other.out, other.err)
 
 
+def test_what_was_printed_is_told_after_an_edit_elsewhere(project: Project, tmp_path: Path) -> None:
+    edit(project.root, "apart/BUILD", 'print("hello")\n')
+    settled(project)
+    for number in range(2):
+        edit(project.root, "one/BUILD", f"# {number}\n")
+        assert ": hello\n" in project.ask("hash", "//...").err
+        rest()
+
+
 WRONG: Mapping[str, Callable[[Path], object]] = {
     "no such target": lambda root: edit(root, "one/BUILD", ":base", ":bass"),
     "no such file": lambda root: (root / "one/one.py").unlink(),

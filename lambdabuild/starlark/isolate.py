@@ -24,6 +24,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, BinaryIO, TypeAlias, TypeVar
 
+from lambdabuild.collector import held_back
 from lambdabuild.errors import LambdaBuildError, Location, UserError
 from lambdabuild.starlark.interpreter import EXHAUSTED, EXHAUSTED_HINT
 
@@ -151,7 +152,8 @@ def _listen(
         body = _read(pipe, _LENGTH.unpack(head)[0], life, patience) if head else None
         if body is None:
             return "death", None
-        kind, value = pickle.loads(body)  # noqa: S301  (written by our own child)
+        with held_back():
+            kind, value = pickle.loads(body)  # noqa: S301  (written by our own child)
         if kind != "event":
             return kind, value
         on_event(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -144,6 +145,8 @@ def test_edits_come_one_after_the_other(project: Project, tmp_path: Path, work: 
         SMALL[name][0] for name in ("an attribute", "a dependency that comes later", "a file for a glob")
     ]
     steps.append(lambda root: (root / "zz/z.py").write_text("Z = 2\n"))
+    steps.append(lambda root: (root / "one/one.py").write_text("def main(e, c): return 2\n"))
+    steps.append(lambda root: (root / "apart/sub.py").write_text("S = 2\n"))
     steps.append(lambda root: edit(root, "zz/BUILD", "opt", "usr"))
     for step in steps:
         step(project.root)
@@ -167,6 +170,22 @@ def test_only_what_an_edit_changes_is_built(project: Project, work: Work) -> Non
     edit(project.root, "two/BUILD", "# nothing\n")
     assert set(status_of(project.ask("build", "//...")).values()) == {"cached"}
     assert work.whole == 0
+
+
+def test_an_image_follows_the_base_that_an_edit_gave_it(project: Project, work: Work) -> None:
+    settled(project, "build")
+    work.whole = 0
+    edit(project.root, "one/BUILD", ":base", ":other")
+    settled(project, "build")
+    edit(project.root, "bases/BUILD", '"//zz"', '"//zz", "//lib"')
+    settled(project, "build")
+    assert work.whole == 0
+    (layout,) = (project.root / "lambdabuild-out").glob("**/one/index.json")
+    (entry,) = json.loads(layout.read_text())["manifests"]
+    blobs = layout.parent / "blobs"
+    manifest = json.loads((blobs / entry["digest"].replace(":", "/")).read_text())
+    assert len(manifest["layers"]) == 3
+    assert all((blobs / layer["digest"].replace(":", "/")).exists() for layer in manifest["layers"])
 
 
 LARGE: Mapping[str, Callable[[Path], object]] = {

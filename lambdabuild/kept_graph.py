@@ -6,10 +6,11 @@ targets that an edited source is in. The file is the user's own, as all of the
 cache is; still, one that others could write to is not read, and what it holds
 can become nothing but the classes listed here.
 
-    "lambdabuild graph 2", a line end; id: 16 bytes
+    "lambdabuild graph 3", a line end; id: 16 bytes
     eight bytes each, little-endian: size and CRC-32 of the index
     index    pickled: an Index
     targets  pickled one by one: the ConfiguredTarget, its hash, the deep keys of its actions
+    parts    pickled one by one: path -> Facts
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import pickle
 import stat
 from abc import ABC, abstractmethod
 from binascii import crc32
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,69 +38,62 @@ from lambdabuild.configured import (
 )
 from lambdabuild.digest import Digest, Key
 from lambdabuild.errors import ExternalError, Location
+from lambdabuild.kept_paths import Answer, Facts, KeptPaths
 from lambdabuild.keys import KeyTable, Known
 from lambdabuild.label import Label
 from lambdabuild.sources import Kind
-from lambdabuild.sources.seen import Asker
 from lambdabuild.store.local import damaged
 from lambdabuild.target import Face
 from lambdabuild.tree import FileNode
 
-_MAGIC = b"lambdabuild graph 2\n"
+_MAGIC = b"lambdabuild graph 3\n"
 ID_BYTES = 16
 _HEAD = len(_MAGIC) + ID_BYTES + 16
 
 
 class Place(NamedTuple):
-    """Where the bytes of a target lie, after the index."""
+    """Where some bytes lie, after the index."""
 
     offset: int
     size: int
     crc: int
 
 
-class Answer(NamedTuple):
-    """What was asked of a path, the answer, and who asked."""
-
-    what: str
-    answer: Any
-    askers: tuple[Asker, ...]
-
-
 class Index(NamedTuple):
     """What is known of a graph without its targets, which are named by their numbers.
 
-    ids:     of all targets, dependencies first.
+    ids:     of all targets.
+    ranks:   of each of them; those of its dependencies are lower.
     roots:   numbers of those that were asked for, in order.
     users:   for each target, the numbers of those that take its outputs.
     dependents: for each target, the numbers of those that were analysed with what it provides.
-    sources: path of a source, or where links led from it -> numbers of the targets that take it.
-    seen:    path -> what the evaluation asked of it, with the answers, and who asked.
     faces:   of each package, what others can know of it without depending on a target of it.
     leads:   path that was asked of -> where links led from it.
     links:   paths of the links on the way to anything.
     said:    what BUILD files printed, and where.
     notes:   for each root, what users should know of it.
+    places:  of the targets.
+    parts:   places of the parts of what is known of paths.
     """
 
     ids: tuple[ConfiguredLabel, ...]
+    ranks: tuple[int, ...]
     roots: tuple[int, ...]
     users: tuple[tuple[int, ...], ...]
     dependents: tuple[tuple[int, ...], ...]
-    sources: Mapping[str, tuple[int, ...]]
-    seen: Mapping[str, tuple[Answer, ...]]
     faces: Mapping[str, Face]
     leads: Mapping[str, str]
     links: frozenset[str]
     said: tuple[tuple[str, Location | None], ...]
     notes: tuple[tuple[str, ...], ...]
-    places: tuple[Place, ...]
+    places: tuple[Place, ...] = ()
+    parts: tuple[Place, ...] = ()
 
 
 _CLASSES: tuple[type, ...] = (
     *(Action, ActionId, ActionOutput, HostFile, SourceFile, Label, Location, Digest, FileNode, Kind),
     *(ConfiguredLabel, ConfiguredTarget, FunctionSpec, ImageOutputs, LayerOutputs, frozenset),
-    *(Answer, Index, Place),
+    *(Answer, Facts, Index, Place),
 )
 _KNOWN = {(each.__module__, each.__qualname__): each for each in _CLASSES}
 
@@ -115,12 +109,14 @@ class _Reader(pickle.Unpickler):
 class Graph(ABC):
     """A graph of which single targets are taken.
 
-    id: names it among all that ever were.
+    id:    names it among all that ever were.
+    paths: what is known of the paths that it stands on.
     """
 
-    def __init__(self, id_: bytes, index: Index) -> None:
+    def __init__(self, id_: bytes, index: Index, paths: KeptPaths) -> None:
         self.id = id_
         self.index = index
+        self.paths = paths
 
     @cached_property
     def numbers(self) -> Mapping[ConfiguredLabel, int]:
@@ -140,25 +136,27 @@ class Graph(ABC):
 
     def above(self, numbers: Iterable[int]) -> list[int]:
         """Returns those targets and all that are made of them, dependencies first."""
-        return closure(numbers, self.index.users)
+        return sorted(closure(numbers, self.index.users), key=self.index.ranks.__getitem__)
 
 
-def closure(numbers: Iterable[int], edges: Sequence[Iterable[int]]) -> list[int]:
-    """Returns all numbers that edges lead to from `numbers`, and these, sorted."""
+def closure(numbers: Iterable[int], edges: Sequence[Iterable[int]]) -> set[int]:
+    """Returns all numbers that edges lead to from `numbers`, and these."""
     todo = list(numbers)
     found = set(todo)
     while todo:
         news = [each for each in edges[todo.pop()] if each not in found]
         found.update(news)
         todo.extend(news)
-    return sorted(found)
+    return found
 
 
 class KeptGraph(Graph):
     """A graph in an open file. Closing it is left to the end of the process."""
 
     def __init__(self, path: str, id_: bytes, descriptor: int, index: Index, start: int) -> None:
-        super().__init__(id_, index)
+        super().__init__(
+            id_, index, KeptPaths(len(index.parts), lambda n: self._bytes(index.parts[n]), _load)
+        )
         self._path = path
         self._descriptor = descriptor
         self._start = start
@@ -173,7 +171,9 @@ class KeptGraph(Graph):
 
     def chunk(self, number: int) -> bytes:
         """Returns the bytes of a target, its hash and its keys; raises ExternalError as `target` does."""
-        place = self.index.places[number]
+        return self._bytes(self.index.places[number])
+
+    def _bytes(self, place: Place) -> bytes:
         data = os.pread(self._descriptor, place.size, self._start + place.offset)
         if crc32(data) != place.crc:
             raise self._damaged()
@@ -201,7 +201,10 @@ class _Targets(Mapping[ConfiguredLabel, ConfiguredTarget]):
         return self._kept.target(self._kept.numbers[id_])
 
     def __iter__(self) -> Iterator[ConfiguredLabel]:
-        return iter(self._kept.index.ids)
+        index = self._kept.index
+        return iter(
+            [index.ids[number] for number in sorted(range(len(index.ids)), key=index.ranks.__getitem__)]
+        )
 
     def __len__(self) -> int:
         return len(self._kept.index.ids)
@@ -238,22 +241,24 @@ def chunk_of(target: ConfiguredTarget, keys: KeyTable) -> bytes:
     return chunk
 
 
-def encode(id_: bytes, chunks: Iterable[bytes], index_of: Callable[[tuple[Place, ...]], Index]) -> bytes:
-    """Returns the bytes of a file.
+def encode(id_: bytes, index: Index, chunks: Iterable[bytes], parts: Iterable[bytes]) -> bytes:
+    """Returns the bytes of a file; raises UnpicklingError if they are of no use.
 
-    chunks:   of the targets, in order.
-    index_of: gives the index, once it is known where targets lie.
-    Raises UnpicklingError for what could not be read again.
+    chunks: of the targets, by number.
+    parts:  of what is known of paths.
     """
-    body, places, offset = [], [], 0
-    for chunk in chunks:
-        body.append(chunk)
-        places.append(Place(offset, len(chunk), crc32(chunk)))
-        offset += len(chunk)
-    index = pickle.dumps(index_of(tuple(places)), pickle.HIGHEST_PROTOCOL)
-    _load(index)
-    numbers = (len(index).to_bytes(8, "little"), crc32(index).to_bytes(8, "little"))
-    return b"".join((_MAGIC, id_, *numbers, index, *body))
+    body = bytearray()
+
+    def places_of(pieces: Iterable[bytes]) -> Iterator[Place]:
+        for piece in pieces:
+            yield Place(len(body), len(piece), crc32(piece))
+            body.extend(piece)
+
+    index = index._replace(places=tuple(places_of(chunks)), parts=tuple(places_of(parts)))
+    head = pickle.dumps(index, pickle.HIGHEST_PROTOCOL)
+    _load(head)
+    numbers = (len(head).to_bytes(8, "little"), crc32(head).to_bytes(8, "little"))
+    return b"".join((_MAGIC, id_, *numbers, head, body))
 
 
 def taken(target: ConfiguredTarget) -> tuple[set[ConfiguredLabel], set[str]]:

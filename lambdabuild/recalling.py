@@ -21,7 +21,8 @@ from lambdabuild import kept_graph
 from lambdabuild.configured import ConfiguredLabel
 from lambdabuild.digest import Key
 from lambdabuild.evaluation import Evaluation
-from lambdabuild.kept_graph import Graph, Index, Place, taken
+from lambdabuild.kept_graph import Graph, Index, taken
+from lambdabuild.kept_paths import Facts, parts_of
 from lambdabuild.keys import KeyTable, Known, Part
 from lambdabuild.noop import Doubt
 from lambdabuild.oci.digest import OciDigest
@@ -111,7 +112,7 @@ def recall(doubt: Doubt, place: str, workspace: Workspace, cache: Path) -> Recal
         kept = kept_graph.read(graph_place(place), bytes.fromhex(basis["graph"]))
         if kept is None or os.fsencode(workspace.root) != doubt.kept.root:
             return None
-        changes = _Changes(workspace, cache, doubt, kept.index)
+        changes = _Changes(workspace, cache, doubt, kept)
         packages = changes.packages()
         if packages is None:
             return None
@@ -121,11 +122,11 @@ def recall(doubt: Doubt, place: str, workspace: Workspace, cache: Path) -> Recal
         }
         told = basis["told"]
         if not packages:
-            return _recalled(doubt, kept, changes.numbers(kept.index, told), told, edits)
+            return _recalled(doubt, kept, changes.numbers(kept, told), told, edits)
         revised = revise(workspace, kept, packages)
         if revised is not None:
-            numbers = changes.numbers(revised.index, told) | revised.changed
-            return _recalled(doubt, revised, numbers, told, revised.renumbered(edits))
+            numbers = changes.numbers(revised, told) | revised.changed
+            return _recalled(doubt, revised, numbers, told, edits)
     return None
 
 
@@ -159,12 +160,13 @@ def _part(kept: Graph, above: Sequence[int], edits: Mapping[int, Known]) -> Eval
 class _Changes:
     """Paths that are not as they were, and what that means."""
 
-    def __init__(self, workspace: Workspace, cache: Path, doubt: Doubt, index: Index) -> None:
+    def __init__(self, workspace: Workspace, cache: Path, doubt: Doubt, kept: Graph) -> None:
         self._root = workspace.root
         self._tree = WorkingTree(workspace.root, workspace.ignore)
         self._cache = f"{cache}/"
         self._doubt = doubt
-        self._index = index
+        self._index = kept.index
+        self._known = kept.paths
         paths = {os.fsdecode(doubt.paths[number]): number for number in doubt.changed}
         self._outputs = {path for path in paths if path.startswith(f"{OUT_DIR}/")}
         self._stored = {path for path in paths if path.startswith(self._cache)}
@@ -178,19 +180,21 @@ class _Changes:
         askers = {
             asker
             for path in self._suspects()
-            for what, answer, askers in self._index.seen[path]
+            for what, answer, askers in self._known[path].answers
             if not answers(self._tree, (what, path), answer)
             for asker in askers
         }
         packages = {asker for asker in askers if asker is not None}
         return None if EVERYBODY in askers else packages
 
-    def numbers(self, index: Index, told: Sequence[Told]) -> set[int]:
+    def numbers(self, graph: Graph, told: Sequence[Told]) -> set[int]:
         """Returns the targets that an edited source is in, and those whose outputs are gone."""
-        found = {number for path in self._sources for number in index.sources.get(path, ())}
+        found = {number for path in self._sources for number in graph.paths[path].takers}
         lost = {path.rpartition("/")[0] for path in self._outputs}
         return found | {
-            root for root, each in zip(index.roots, told, strict=True) if len(each) > 1 and each[2] in lost
+            root
+            for root, each in zip(graph.index.roots, told, strict=True)
+            if len(each) > 1 and each[2] in lost
         }
 
     def _plain(self) -> bool:
@@ -208,11 +212,10 @@ class _Changes:
 
     def _suspects(self) -> Iterator[str]:
         """Yields the paths of which something else may be answered than it was."""
-        seen = self._index.seen
         if all((self._root / path).is_file() for path in self._sources):
-            yield from (path for path in {*self._sources, *self._index.leads} if path in seen)
+            yield from {*self._sources, *self._index.leads}
         else:
-            yield from (path for path in seen if self._may_differ(path))
+            yield from (path for path in self._known if self._may_differ(path))
 
     def _may_differ(self, path: str) -> bool:
         """Tells whether what was answered of `path` stands on something that has changed.
@@ -221,7 +224,7 @@ class _Changes:
         found, the directory may have been absent too, and the nearest one that was there is what changes.
         """
         changed = self._sources.keys()
-        absent = not all(each.answer for each in self._index.seen[path])
+        absent = not all(each.answer for each in self._known[path].answers)
         for place in {path, self._index.leads.get(path, path)}:
             above = {place, place.rpartition("/")[0]}
             if not changed.isdisjoint(above | set(_directories(place)) if absent else above):
@@ -264,35 +267,39 @@ def edited(recalled: Recalled, keys: KeyTable) -> dict[int, Known]:
     return found
 
 
-def index_of(evaluation: Evaluation, leads: Mapping[str, str], places: tuple[Place, ...]) -> Index:
-    """Returns what a kept graph says of itself.
+def encoded_graph(id_: bytes, evaluation: Evaluation, keys: KeyTable, leads: Mapping[str, str]) -> bytes:
+    """Returns the bytes of a kept graph; raises UnpicklingError for what could not be read again.
 
     leads: path of a source -> where links led from it.
     """
     targets = evaluation.graph.targets
-    numbers = {id_: number for number, id_ in enumerate(targets)}
+    numbers = {each: number for number, each in enumerate(targets)}
     users: list[list[int]] = [[] for _ in numbers]
     dependents: list[list[int]] = [[] for _ in numbers]
-    sources: dict[str, list[int]] = {}
+    takers: dict[str, list[int]] = {}
     for number, target in enumerate(targets.values()):
-        others, paths = taken(target)
+        others, sources = taken(target)
         for each in others:
             users[numbers[each]].append(number)
         for label in target.dependencies:
             dependents[numbers[ConfiguredLabel(label, target.platform)]].append(number)
-        for path in paths | {leads[path] for path in paths & leads.keys()}:
-            sources.setdefault(path, []).append(number)
-    return Index(
+        for path in sources | {leads[path] for path in sources & leads.keys()}:
+            takers.setdefault(path, []).append(number)
+    seen = by_path(evaluation)
+    paths = {
+        path: Facts(tuple(takers.get(path, ())), seen.get(path, ())) for path in takers.keys() | seen.keys()
+    }
+    index = Index(
         ids=tuple(targets),
+        ranks=tuple(range(len(targets))),
         roots=tuple(numbers[root] for root in evaluation.roots),
         users=tuple(map(tuple, users)),
         dependents=tuple(map(tuple, dependents)),
-        sources={path: tuple(each) for path, each in sources.items()},
-        seen=by_path(evaluation),
         faces=evaluation.faces,
         leads=evaluation.leads,
         links=evaluation.links | frozenset(leads),
         said=evaluation.said,
         notes=tuple(evaluation.notes.get(root, ()) for root in evaluation.roots),
-        places=places,
     )
+    chunks = (kept_graph.chunk_of(target, keys) for target in targets.values())
+    return kept_graph.encode(id_, index, chunks, parts_of(paths))

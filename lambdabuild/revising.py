@@ -9,13 +9,14 @@ depend on, which gives them what it provides; the rest of the graph stays.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel, ConfiguredTarget
 from lambdabuild.errors import LambdaBuildError
 from lambdabuild.evaluation import Evaluation, Maker, Question, evaluated
-from lambdabuild.kept_graph import Answer, Graph, Index, KeptGraph, Place, chunk_of, closure, encode, taken
+from lambdabuild.kept_graph import Graph, Index, KeptGraph, chunk_of, closure, encode, taken
+from lambdabuild.kept_paths import Answer
 from lambdabuild.keys import KeyTable, Known
 from lambdabuild.label import Label
 from lambdabuild.target import Target
@@ -25,8 +26,8 @@ from lambdabuild.workspace import Workspace
 class RevisedGraph(Graph):
     """A kept graph with some of its targets replaced, and others added.
 
-    news:     the targets that are not as they were.
-    old:      for each number, the number in the graph that was kept; None for one that was not in it.
+    news: the targets that are not as they were.
+    made: the evaluation that they are of.
     """
 
     def __init__(
@@ -36,25 +37,19 @@ class RevisedGraph(Graph):
         news: Mapping[ConfiguredLabel, ConfiguredTarget],
         made: Evaluation,
     ) -> None:
-        super().__init__(os.urandom(len(kept.id)), index)
+        super().__init__(os.urandom(len(kept.id)), index, kept.paths)
         self.news = news
         self.made = made
         self._kept = kept
-        self._old = [kept.numbers.get(id_) for id_ in index.ids]
+        self._note_paths()
 
     @property
     def changed(self) -> set[int]:
         """The numbers of `news`."""
         return {self.numbers[id_] for id_ in self.news}
 
-    def renumbered(self, known: Mapping[int, Known]) -> dict[int, Known]:
-        """Returns what was known by the numbers of the graph that was kept, but for `news`."""
-        ids = self._kept.index.ids
-        return {self.numbers[ids[old]]: each for old, each in known.items() if ids[old] not in self.news}
-
     def target(self, number: int) -> ConfiguredTarget:
-        new = self.news.get(self.index.ids[number])
-        return new or self._kept.target(self._kept.numbers[self.index.ids[number]])
+        return self.news.get(self.index.ids[number]) or self._kept.target(number)
 
     def known(self, id_: ConfiguredLabel) -> Known:
         return self._kept.known(id_)
@@ -64,20 +59,35 @@ class RevisedGraph(Graph):
 
         leads: path of a source -> where links led from it.
         """
+        for path, led in leads.items():
+            facts = self.paths[led]
+            self.paths[led] = facts._replace(takers=_merged(facts.takers, self.paths[path].takers))
+        chunks = (
+            chunk_of(self.news[id_], keys) if id_ in self.news else self._kept.chunk(number)
+            for number, id_ in enumerate(self.index.ids)
+        )
+        index = self.index._replace(links=self.index.links | leads.keys())
+        return encode(self.id, index, chunks, self.paths.parts())
 
-        def chunks() -> Iterator[bytes]:
-            for id_ in self.index.ids:
-                new = self.news.get(id_)
-                yield chunk_of(new, keys) if new else self._kept.chunk(self._kept.numbers[id_])
-
-        def index_of(places: tuple[Place, ...]) -> Index:
-            index = self.index
-            sources = dict(index.sources)
-            for path, led in leads.items():
-                sources[led] = _merged(sources.get(led, ()), sources.get(path, ()))
-            return index._replace(places=places, sources=sources, links=index.links | leads.keys())
-
-        return encode(self.id, chunks(), index_of)
+    def _note_paths(self) -> None:
+        """Notes which sources the news take, and what was asked for them, also by those who asked before."""
+        for id_, target in self.news.items():
+            number = self.numbers[id_]
+            before = taken(self._kept.target(number))[1] if id_ in self._kept.numbers else set()
+            for path in before | taken(target)[1]:
+                facts = self.paths[path]
+                others = tuple(each for each in facts.takers if each != number)
+                self.paths[path] = facts._replace(takers=others)
+            for path in taken(target)[1]:
+                facts = self.paths[path]
+                self.paths[path] = facts._replace(takers=(*facts.takers, number))
+        for path, answers in by_path(self.made).items():
+            facts = self.paths[path]
+            found = {each.what: each for each in facts.answers}
+            for what, answer, askers in answers:
+                asked = found[what].askers if what in found else ()
+                found[what] = Answer(what, answer, _merged(asked, askers))
+            self.paths[path] = facts._replace(answers=tuple(found.values()))
 
 
 def revise(workspace: Workspace, kept: KeptGraph, packages: Collection[str]) -> RevisedGraph | None:
@@ -87,7 +97,7 @@ def revise(workspace: Workspace, kept: KeptGraph, packages: Collection[str]) -> 
     """
     index = kept.index
     dirty = [number for number, id_ in enumerate(index.ids) if id_.label.package in packages]
-    above = [index.ids[number] for number in closure(dirty, index.dependents)]
+    above = [index.ids[number] for number in sorted(closure(dirty, index.dependents))]
 
     def work(maker: Maker) -> Evaluation:
         for name in packages:
@@ -128,61 +138,42 @@ def _known(kept: KeptGraph, ids: Collection[ConfiguredLabel]) -> set[ConfiguredL
 
 def _revised(kept: KeptGraph, made: Evaluation, news: Mapping[ConfiguredLabel, ConfiguredTarget]) -> Index:
     """Returns the index of a graph with `news`, whose dependencies are all in `made`."""
-    old = kept.index
-    parts = made.graph.targets
-    ids = (*parts, *(id_ for id_ in old.ids if id_ not in parts))
+    old, parts = kept.index, made.graph.targets
+    ids = (*old.ids, *(id_ for id_ in parts if id_ not in kept.numbers))
     numbers = {id_: number for number, id_ in enumerate(ids)}
-    moved = [numbers[id_] for id_ in old.ids]
-    gone = {number for number, id_ in enumerate(old.ids) if id_ in news}
-
-    def moved_all(each: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple([moved[number] for number in each if number not in gone])
-
-    users: list[tuple[int, ...]] = [()] * len(ids)
-    dependents = list(users)
-    for number, place in enumerate(moved):
-        users[place] = moved_all(old.users[number])
-        dependents[place] = moved_all(old.dependents[number])
-    sources = {path: moved_all(each) for path, each in old.sources.items()}
-    for id_, target in news.items():
-        others, paths = taken(target)
-        mine = (numbers[id_],)
-        for each in others:
-            users[numbers[each]] = _merged(users[numbers[each]], mine)
-        for label in target.dependencies:
-            below = numbers[ConfiguredLabel(label, id_.platform)]
-            dependents[below] = _merged(dependents[below], mine)
-        for path in paths:
-            sources[path] = _merged(sources.get(path, ()), mine)
-    notes = [
-        made.notes.get(old.ids[root], ()) if old.ids[root] in parts else each
-        for root, each in zip(old.roots, old.notes, strict=True)
+    # All that the others depend on is among these, or was before them.
+    order = [
+        *(numbers[id_] for id_ in parts),
+        *(numbers[id_] for id_ in kept.graph.targets if id_ not in parts),
     ]
-    return Index(
+    ranks = [0] * len(ids)
+    for rank, number in enumerate(order):
+        ranks[number] = rank
+    users = [*map(set, old.users), *(set() for _ in ids[len(old.ids) :])]
+    dependents = [*map(set, old.dependents), *(set() for _ in ids[len(old.ids) :])]
+    gone = {numbers[id_] for id_ in news}
+    for edges in (*users, *dependents):
+        if not edges.isdisjoint(gone):
+            edges -= gone
+    for id_, target in news.items():
+        number = numbers[id_]
+        for each in taken(target)[0]:
+            users[numbers[each]].add(number)
+        for label in target.dependencies:
+            dependents[numbers[ConfiguredLabel(label, id_.platform)]].add(number)
+    return old._replace(
         ids=ids,
-        roots=tuple(moved[root] for root in old.roots),
-        users=tuple(users),
-        dependents=tuple(dependents),
-        sources=sources,
-        seen={**old.seen, **_seen(old, made)},
+        ranks=tuple(ranks),
+        users=tuple(map(tuple, users)),
+        dependents=tuple(map(tuple, dependents)),
         faces={**old.faces, **made.faces},
         leads={**old.leads, **made.leads},
         links=old.links | made.links,
-        said=(),
-        notes=tuple(notes),
-        places=(),
+        notes=tuple(
+            made.notes.get(ids[root], ()) if ids[root] in parts else each
+            for root, each in zip(old.roots, old.notes, strict=True)
+        ),
     )
-
-
-def _seen(old: Index, made: Evaluation) -> Mapping[str, tuple[Answer, ...]]:
-    """Returns what was asked of the paths that were asked of again, by those who asked before as well."""
-    found: dict[str, dict[str, Answer]] = {}
-    for path, answers in by_path(made).items():
-        found[path] = {each.what: each for each in old.seen.get(path, ())}
-        for what, answer, askers in answers:
-            before = found[path].get(what)
-            found[path][what] = Answer(what, answer, _merged(before.askers, askers) if before else askers)
-    return {path: tuple(each.values()) for path, each in found.items()}
 
 
 def by_path(evaluation: Evaluation) -> Mapping[str, tuple[Answer, ...]]:

@@ -185,7 +185,7 @@ def test_a_graph_makes_nothing_but_what_graphs_are_made_of(tmp_path: Path) -> No
 
     data = pickle.dumps(Evil())
     head = len(data).to_bytes(8, "little") + crc32(data).to_bytes(8, "little")
-    (tmp_path / "graph").write_bytes(b"lambdabuild graph 2\n" + b"i" * 16 + head + data)
+    (tmp_path / "graph").write_bytes(b"lambdabuild graph 3\n" + b"i" * 16 + head + data)
     assert kept_graph.read(str(tmp_path / "graph"), b"i" * 16) is None
     assert not (tmp_path / "made").exists()
 

@@ -266,7 +266,7 @@ def test_an_edited_dockerfile_is_its_packages_affair(project: Project, tmp_path:
 
 
 def test_a_python_package_of_another_name_is_everybodys_affair(tmp_path: Path, work: Work) -> None:
-    files = {
+    files: dict[str, str | bytes] = {
         **package("libs/low"),
         **package("libs/high", ["low"]),
         "python/BUILD": base("base"),

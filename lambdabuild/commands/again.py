@@ -18,8 +18,8 @@ from lambdabuild.recalling import (
     Told,
     edited,
     encoded_basis,
+    encoded_graph,
     graph_place,
-    index_of,
     recall,
 )
 from lambdabuild.remembering import Answer, Ground, remember, write
@@ -86,11 +86,9 @@ def keep_answer(
     if ground is None or keys is None:
         return
     if recalled is None:
-        id_, led = os.urandom(kept_graph.ID_BYTES), session.leads
-        chunks = (kept_graph.chunk_of(target, keys) for target in evaluation.graph.targets.values())
-        known = _keeps_graph(
-            ui, session, lambda: kept_graph.encode(id_, chunks, partial(index_of, evaluation, led))
-        )
+        id_ = os.urandom(kept_graph.ID_BYTES)
+        encoded = partial(encoded_graph, id_, evaluation, keys, session.leads)
+        known = _keeps_graph(ui, session, encoded)
         basis = encoded_basis(id_, told, {}) if known else b""
         keep(ui, where, ground, Answer(pieces, session.held, basis))
         return

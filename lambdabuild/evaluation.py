@@ -12,7 +12,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel
-from lambdabuild.dockerfile_targets import DockerfileSettings
 from lambdabuild.errors import Location, UserError
 from lambdabuild.keys import Part
 from lambdabuild.label import EXTERNAL, Label, TargetPattern, parse_label, parse_pattern
@@ -243,6 +242,7 @@ def make_loader(workspace: Workspace, tree: View, rulebook: Rulebook, *, pinned:
     pinned: whether external images are what WORKSPACE.lock says, or only names; what Dockerfiles
             name need not be declared then.
     """
+    from lambdabuild.dockerfile_targets import DockerfileSettings
     from lambdabuild.external.pins import ImagePins
     from lambdabuild.external_package import RULE, RULE_FILE, external_package
     from lambdabuild.loading import Loader

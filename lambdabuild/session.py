@@ -19,7 +19,6 @@ from lambdabuild.evaluation import Evaluation, Question, Say, evaluate, platform
 from lambdabuild.execution import Event
 from lambdabuild.executors.local import LocalExecutor
 from lambdabuild.explain.history import LocalHistory
-from lambdabuild.external.registries import PinnedLayers, Registries
 from lambdabuild.inputs import InputFiles
 from lambdabuild.keys import KeyTable
 from lambdabuild.output_paths import LISTING, output_directories
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from lambdabuild.engines.choice import ChosenEngine
     from lambdabuild.explain.current import StepReason, StepReasons
     from lambdabuild.explain.shared_history import LayeredHistory
+    from lambdabuild.external.registries import PinnedLayers, Registries
     from lambdabuild.guard.findings import GuardReport
     from lambdabuild.oci.registry.client import Client
     from lambdabuild.python.index import Index
@@ -177,11 +177,15 @@ class Session:
     @cached_property
     def registries(self) -> Registries:
         """Where external images are; raises UserError for [registry] mirrors that are none."""
+        from lambdabuild.external.registries import Registries  # for those who have external images
+
         return Registries(lambda: self.client, self.workspace.list("registry.mirrors"))
 
     @cached_property
     def external_layers(self) -> PinnedLayers:
         """The layers of external images, from their registries."""
+        from lambdabuild.external.registries import PinnedLayers
+
         return PinnedLayers(lambda: read_pins(self._tree), self.registries)
 
     @cached_property

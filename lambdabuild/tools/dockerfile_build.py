@@ -1,4 +1,4 @@
-"""One build of a Dockerfile: images and context put in place, the engine at work, the layers that it added."""
+"""One build of a Dockerfile: images and context put in place, the engine at work, the layers that it adds."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from lambdabuild.starlark import Module
 from lambdabuild.target import Target, TargetGraph
 from lambdabuild.target_scope import OutputName, TargetScope
 from lambdabuild.third_party import ThirdParty
+from lambdabuild.tracing import span
 
 LABEL_TYPES = ("label", "label_list", "sources", "packages", "pyproject", "dockerfile")
 
@@ -73,7 +74,8 @@ class Analyzer:
         if id_ in self._modules:
             return
         try:
-            self._modules[id_] = self._analyze(target, id_, platform)
+            with span("analysis", target.label, rule=target.kind, platform=platform):
+                self._modules[id_] = self._analyze(target, id_, platform)
         except UserError as error:
             self._failures[id_] = error
             raise

@@ -23,6 +23,7 @@ from lambdabuild.reporting import wanted
 from lambdabuild.store import LostBlobError, Stores
 from lambdabuild.tools import tool_version
 from lambdabuild.tools.pull import PullTool
+from lambdabuild.tracing import span
 
 if TYPE_CHECKING:
     from lambdabuild.explain.current import StepReasons
@@ -85,7 +86,8 @@ class Build:
         if remote and remote.failures and not keep_going:
             outcome = Outcome(results_of(plan.steps), frozenset(), {})
         else:
-            outcome = self._builder(plan, on_event).run(jobs=jobs, keep_going=keep_going)
+            with span("execution", "run actions"):
+                outcome = self._builder(plan, on_event).run(jobs=jobs, keep_going=keep_going)
         if remote is None:
             return Built(plan, outcome, left_out)
         outcome = replace(
@@ -101,12 +103,15 @@ class Build:
         for _ in range(MAX_PLANS):
             explain = self.reasons.reason if self.reasons else None
             plan = Plan(self.graph.action, self.keys.deep_key, self.stores_of, explain)
-            plan.want(output for target in targets for output in wanted(target, left_out))
+            with span("planning", "plan") as work:
+                plan.want(output for target in targets for output in wanted(target, left_out))
+                work.note(steps=len(plan.steps), dirty=len(plan.dirty))
             if self.reasons:
                 self.reasons.planned(plan.steps)
             if self.remotely is None:
                 return plan, None
-            remote = self.remotely(plan)
+            with span("codebuild", "build elsewhere"):
+                remote = self.remotely(plan)
             if not remote.stale:
                 break
         for key, result in remote.results.items():

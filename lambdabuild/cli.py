@@ -25,13 +25,14 @@ _NO_SPACE = "error: the output cannot be written: no space left on device"
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits."""
+    entered = time.monotonic_ns()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given == ["--version"]:
         print(f"lambdabuild {__version__}")
         sys.exit(0)
     doubt = _answer_again(given)
     _use_utf8(given)
-    sys.exit(run(given, doubt))
+    sys.exit(run(given, doubt, (entered, time.monotonic_ns())))
 
 
 def _answer_again(arguments: Sequence[str]) -> Doubt | None:
@@ -52,10 +53,11 @@ def _answer_again(arguments: Sequence[str]) -> Doubt | None:
     return answer
 
 
-def run(arguments: Sequence[str], doubt: Doubt | None = None) -> int:
+def run(arguments: Sequence[str], doubt: Doubt | None = None, steps: tuple[int, int] | None = None) -> int:
     """Runs one command; returns its exit code.
 
     doubt: what has changed since the same was asked before.
+    steps: those of `Invocation`.
     """
     import click
 
@@ -65,7 +67,7 @@ def run(arguments: Sequence[str], doubt: Doubt | None = None) -> int:
     from lambdabuild.ui import Invocation, Ui
 
     began = Moment(*doubt.began) if doubt else Moment.now()
-    invocation = Invocation(tuple(arguments), began, doubt)
+    invocation = Invocation(tuple(arguments), began, doubt, steps)
     ui = Ui(as_json="--json" in arguments, invocation=invocation)
     try:
         code = root.main(args=list(arguments), prog_name="lambdabuild", standalone_mode=False, obj=ui)

@@ -18,6 +18,7 @@ from lambdabuild.label import EXTERNAL, Label, TargetPattern, parse_label, parse
 from lambdabuild.sources import Kind, View, WorkingTree
 from lambdabuild.sources.seen import Askers, Seen, Watched
 from lambdabuild.target import Face, Target, faces
+from lambdabuild.tracing import across, span
 from lambdabuild.workspace import FILE_NAME as WORKSPACE_FILE
 from lambdabuild.workspace import Workspace, host_machine_platform, resolve_platforms
 
@@ -142,7 +143,10 @@ def evaluated(
         said.append(event)
         say(*event)
 
-    return replace(isolated(make, on_event=on_event), said=tuple(said))
+    with span("evaluation", "load and analyse"):
+        recorded, take = across(make, on_event)
+        made = isolated(recorded, on_event=take)
+    return replace(made, said=tuple(said))
 
 
 def _maker(workspace: Workspace, tree: View, question: Question, beat: Beat, say: Say) -> Maker:

@@ -29,6 +29,7 @@ from lambdabuild.digest import Canonical, Key, encode
 from lambdabuild.errors import LambdaBuildError
 from lambdabuild.plan import Plan, Step, parse_result, results_of
 from lambdabuild.store import Stores
+from lambdabuild.tracing import span
 from lambdabuild.tree import FileNode, directory_of
 
 
@@ -183,16 +184,18 @@ class Builder:
 
     def _attempt(self, step: Step, keep_going: bool) -> None:
         self._check()
+        action = step.action
         try:
-            self._run(step)
+            with span("action", action.tool, action.id.label, platform=action.platform, key=step.key) as work:
+                work.note(tool=action.tool, ran=self._run(step))
         except BaseException:
             # Here, not where the outcome is read, so that no other step begins in between.
             if not keep_going:
                 self._stop.set()
             raise
 
-    def _run(self, step: Step) -> None:
-        """Gives one step its result: adopts an equal one, or executes the action."""
+    def _run(self, step: Step) -> bool:
+        """Gives one step its result: adopts an equal one, or executes the action, and says which."""
         action, cache = step.action, self._stores_of(step.action).cache
         inputs = {path: self._input(source) for path, source in action.inputs.items()}
         key = ActionKey(
@@ -220,6 +223,7 @@ class Builder:
         if ran:
             self._ran.add(step.key)
         self._on_event(Finished(action, result, ran))
+        return ran
 
     def _existing(self, key: Key, action: Action) -> ActionResult | None:
         cache, store = self._stores_of(action)

@@ -19,6 +19,7 @@ from lambdabuild.rulebook import Rulebook, decode
 from lambdabuild.sources import BUILD_FILES, Kind, View, not_a_file, walk_directories
 from lambdabuild.sources.seen import EVERYBODY, asking
 from lambdabuild.target import Package, Target, TargetGraph
+from lambdabuild.tracing import span
 
 
 class Loader:
@@ -58,11 +59,11 @@ class Loader:
     def package(self, name: str, *, at: Location | None = None) -> Package:
         """Returns the package; raises UserError where there is none."""
         if name not in self._packages:
-            with asking(EVERYBODY if name == EXTERNAL else name):
-                self._packages[name] = self._external() if name == EXTERNAL else self._loaded(name, at)
+            with asking(EVERYBODY if name == EXTERNAL else name), span("loading", f"//{name}"):
+                self._packages[name] = self._external() if name == EXTERNAL else self._load(name, at)
         return self._packages[name]
 
-    def _loaded(self, name: str, at: Location | None) -> Package:
+    def _load(self, name: str, at: Location | None) -> Package:
         path = self.build_file(name)
         if path is None:
             raise self._no_package(name, at)

@@ -24,6 +24,8 @@ _SHARE = 8_000
 """Paths that are worth a process of their own."""
 
 _MOST_PROCESSES = 4
+_FLAGS = frozenset({"-k", "--keep-going", "--json"})
+"""Options that take no value."""
 
 
 class Doubt:
@@ -58,9 +60,22 @@ def answer(arguments: Sequence[str], started: float) -> int | Doubt | None:
         doubt = compare(kept)
     except (OSError, ValueError):
         return None
-    if doubt.changed or not _plain_output():
+    if doubt.changed or len(without_profile(arguments)) < len(arguments) or not _plain_output():
         return doubt
     return _print(kept.answer, time.monotonic() - started)
+
+
+def without_profile(arguments: Sequence[str]) -> list[str]:
+    """Returns `arguments` without --profile FILE: an answer does not depend on who watches.
+
+    It stays where the word before may be an option that takes it for its value.
+    """
+    words = list(arguments)
+    for number, word in enumerate(words):
+        before = words[number - 1]
+        if word.partition("=")[0] == "--profile" and (before in _FLAGS or not before.startswith("-")):
+            return words[:number] + words[number + (1 if "=" in word else 2) :]
+    return words
 
 
 def cache_directory() -> str:
@@ -76,13 +91,11 @@ def question(arguments: Sequence[str]) -> bytes | None:
     That is the command line and where it was given, who asks, the environment as
     far as lambdabuild or Python look at it, and which lambdabuild and Python these are.
     """
+    arguments = without_profile(arguments)
     start = _start(arguments)
-    if (
-        not arguments
-        or arguments[0] not in COMMANDS
-        or start is None
-        or not {"-", "--"}.isdisjoint(arguments)
-    ):
+    if not arguments or arguments[0] not in COMMANDS or start is None:
+        return None
+    if not {"-", "--"}.isdisjoint(arguments) or any(word.startswith("--profile") for word in arguments):
         return None
     if sys.getfilesystemencoding() != "utf-8" or "_LAMBDABUILD_COMPLETE" in os.environ:
         return None

@@ -14,6 +14,7 @@ from lambdabuild.action import Action, ActionId, ActionOutput, ActionResult
 from lambdabuild.digest import Key
 from lambdabuild.errors import ExternalError
 from lambdabuild.store import ContentStore, Stores
+from lambdabuild.tracing import span
 
 
 @dataclass(slots=True)
@@ -94,7 +95,9 @@ class Plan:
                 places.setdefault(self._stores_of(step.action), []).append(step)
         for (cache, store), steps in places.items():
             unknown = [step for step in steps if step.result is None]
-            found = cache.lookup([step.key for step in unknown])
+            with span("planning", "look results up", asked=len(unknown)) as work:
+                found = cache.lookup([step.key for step in unknown])
+                work.note(found=len(found))
             for step in unknown:
                 if step.key in found:
                     step.result = parse_result(found[step.key], step.action.outputs)

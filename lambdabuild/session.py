@@ -34,6 +34,7 @@ from lambdabuild.store import Stores
 from lambdabuild.store.local import LocalActionCache, LocalStore
 from lambdabuild.tools import all_tools, tool_version
 from lambdabuild.tools.pull import PullTool
+from lambdabuild.tracing import span
 from lambdabuild.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -210,7 +211,9 @@ class Session:
 
     def keys(self, evaluation: Evaluation, *, keep_going: bool = False) -> KeyTable:
         """Returns hashes and keys; raises the first failure unless `keep_going`."""
-        keys = KeyTable(evaluation.graph, self.inputs.node, tool_version, evaluation.part)
+        with span("hashing", "hash sources, work out keys") as work:
+            keys = KeyTable(evaluation.graph, self.inputs.node, tool_version, evaluation.part)
+            work.note(targets=len(keys.hashes))
         if keys.failures and not keep_going:
             raise next(iter(keys.failures.values()))
         self.hashed = keys
@@ -319,7 +322,8 @@ class Session:
             if work:
                 far = work.far(self.store, full=full)
                 reporter = replace(reporter, under_way=built.under_way, far=far)
-            return built, reporter.reports(targets)
+            with span("outputs", "put outputs in place", targets=len(targets)):
+                return built, reporter.reports(targets)
 
         built, found = again_if_lost(attempt)
         self.held = frozenset(_held(keys, built, usable))

@@ -44,11 +44,14 @@ class Invocation:
     """A command line, and a moment before anything was done for it.
 
     doubt: what has changed since it was answered the last time.
+    steps: when the program was entered, and when the last answer had been looked for, by
+           time.monotonic_ns; None where nobody noted that.
     """
 
     arguments: tuple[str, ...]
     began: Moment
     doubt: Doubt | None = None
+    steps: tuple[int, int] | None = None
 
 
 class Ui:

@@ -17,7 +17,7 @@ from lambdabuild.affected import (
     state_of,
     working_state,
 )
-from lambdabuild.commands import options
+from lambdabuild.commands import options, profiling
 from lambdabuild.errors import UserError, did_you_mean
 from lambdabuild.report import error_json
 from lambdabuild.rulebook import RULE_NAMES
@@ -35,6 +35,7 @@ from lambdabuild.ui import Ui, render_error
     "-k", "--keep-going", is_flag=True, help="Count what is broken as different, and say what is wrong."
 )
 @options.common
+@profiling.option
 @click.pass_obj
 def command(
     ui: Ui,

@@ -26,6 +26,7 @@ from lambdabuild.remembering import Answer, Ground, remember, write
 from lambdabuild.report import CACHED, BuildReport
 from lambdabuild.revising import RevisedGraph
 from lambdabuild.session import Session
+from lambdabuild.tracing import span
 from lambdabuild.ui import Ui, Unheard
 from lambdabuild.workspace import FILE_NAME
 
@@ -38,7 +39,9 @@ def recalled(ui: Ui, where: Place) -> Recalled | None:
     if doubt is None:
         return None
     place = state.place(str(cache_directory()), doubt.kept.question)
-    found = recall(doubt, place, where.workspace, cache_directory())
+    with span("evaluation", "recall the last answer", changed=len(doubt.changed)) as work:
+        found = recall(doubt, place, where.workspace, cache_directory())
+        work.note(holds=found is not None)
     gc.freeze()  # what was recalled lives as long as the process
     for text, at in found.kept.index.said if found else ():
         ui.said(text, at)
@@ -56,7 +59,8 @@ def keep(ui: Ui, where: Place, ground: Ground | None, answer: Answer) -> None:
         # A WORKSPACE.toml on the way up from where the command was given would be another workspace.
         nearest = f"{where.package}/{FILE_NAME}".lstrip("/")
         ground = replace(ground, read={*ground.read, FILE_NAME, nearest})
-    remember(ui.invocation.arguments, where.workspace.root, ground, answer, ui.invocation.began)
+    with span("outputs", "keep the answer"):
+        remember(ui.invocation.arguments, where.workspace.root, ground, answer, ui.invocation.began)
 
 
 def _is_led_to_settings(where: Place) -> bool:

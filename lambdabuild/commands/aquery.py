@@ -8,7 +8,7 @@ import click
 
 from lambdabuild.action import ActionResult
 from lambdabuild.action_list import ListedAction, list_actions, output_lines, text
-from lambdabuild.commands import options
+from lambdabuild.commands import options, profiling
 from lambdabuild.digest import Key
 from lambdabuild.evaluation import Question
 from lambdabuild.label import Label, TargetPattern
@@ -27,6 +27,7 @@ from lambdabuild.workspace import resolve_platforms
 @options.patterns
 @click.option("--outputs", is_flag=True, help="Only what the actions put out, a line each.")
 @options.common
+@profiling.option
 @click.pass_obj
 def command(
     ui: Ui,

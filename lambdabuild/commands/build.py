@@ -6,7 +6,7 @@ import time
 
 import click
 
-from lambdabuild.commands import again, executing, options
+from lambdabuild.commands import again, executing, options, profiling
 from lambdabuild.errors import UserError
 from lambdabuild.recalling import told_of
 from lambdabuild.ui import Ui
@@ -26,6 +26,7 @@ from lambdabuild.ui import Ui
     "--output", metavar="FORMAT=PATH", help="Write the image: oci=DIRECTORY, or docker-archive=FILE."
 )
 @options.common
+@profiling.option
 @click.pass_obj
 def command(
     ui: Ui,

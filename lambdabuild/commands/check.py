@@ -10,7 +10,7 @@ from itertools import groupby
 import click
 
 from lambdabuild.checking import CheckReport, check_built
-from lambdabuild.commands import options
+from lambdabuild.commands import options, profiling
 from lambdabuild.commands.executing import whole_images
 from lambdabuild.errors import UserError
 from lambdabuild.guard.findings import GuardReport, unused_text
@@ -27,6 +27,7 @@ _COLOURS = {"passed": "green", "failed": "red", "not checked": "yellow"}
 @click.option("-v", "--verbose", is_flag=True, help="Show the checks that passed as well.")
 @options.jobs
 @options.common
+@profiling.option
 @click.pass_obj
 def command(
     ui: Ui,

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from lambdabuild.commands import deliveries, executing, functions, options
+from lambdabuild.commands import deliveries, executing, functions, options, profiling
 from lambdabuild.commands.deploy_lines import counts, outcome_lines, plan_json, plan_lines
 from lambdabuild.configured import ConfiguredLabel
 from lambdabuild.deploying import lineage
@@ -85,6 +85,7 @@ class _Deployer:
 @options.jobs
 @executing.executor
 @options.common
+@profiling.option
 @click.pass_obj
 def command(
     ui: Ui,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lambdabuild.commands import again, options
+from lambdabuild.commands import again, options, profiling
 from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel
 from lambdabuild.errors import UserError
 from lambdabuild.explain.difference import difference
@@ -26,6 +26,7 @@ from lambdabuild.ui import Ui
     help="Print what leads from A to B: hashes, tags, keys, or files with what --json wrote.",
 )
 @options.common
+@profiling.option
 @click.pass_obj
 def command(
     ui: Ui,

@@ -9,7 +9,7 @@ import click
 from lambdabuild.artefacts.artefact import Artefact
 from lambdabuild.artefacts.choice import choose_images, only_destination, plan_map
 from lambdabuild.artefacts.formats import FORMATS, merged, render
-from lambdabuild.commands import deliveries, executing, functions, options
+from lambdabuild.commands import deliveries, executing, functions, options, profiling
 from lambdabuild.errors import Location, UserError
 from lambdabuild.evaluation import Evaluation
 from lambdabuild.pushing.names import Destination
@@ -42,6 +42,7 @@ _TFVARS_NAME = ".tfvars.json"
 @options.jobs
 @executing.executor
 @options.common
+@profiling.option
 @click.pass_obj
 def command(
     ui: Ui,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lambdabuild.commands import deliveries, executing, options
+from lambdabuild.commands import deliveries, executing, options, profiling
 from lambdabuild.ui import Ui
 
 
@@ -15,6 +15,7 @@ from lambdabuild.ui import Ui
 @options.jobs
 @executing.executor
 @options.common
+@profiling.option
 @click.pass_obj
 def command(
     ui: Ui,

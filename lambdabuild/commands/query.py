@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lambdabuild.commands import again, options
+from lambdabuild.commands import again, options, profiling
 from lambdabuild.errors import UserError
 from lambdabuild.query.answer import Query, ask
 from lambdabuild.query.outputs import OUTPUTS
@@ -48,6 +48,7 @@ _NAMES = {"token_normalize_func": lambda name: name if name in OUTPUTS else name
 )
 @click.option("--tool-deps/--notool-deps", default=True, help="Of no effect: no target is a tool.")
 @options.common
+@profiling.option
 @click.pass_obj
 def command(
     ui: Ui,

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from lambdabuild.commands import options
+from lambdabuild.commands import options, profiling
 from lambdabuild.commands.executing import whole_images
 from lambdabuild.errors import ActionFailed, UserError
 from lambdabuild.evaluation import Question
@@ -45,6 +45,7 @@ from lambdabuild.workspace import host_machine_platform
     help="Start the image with docker, bwrap, runc or chroot.  [default: the first that works here]",
 )
 @options.common
+@profiling.option
 @click.pass_obj
 def command(
     ui: Ui,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lambdabuild.commands import options
+from lambdabuild.commands import options, profiling
 from lambdabuild.explain.line_counts import LineCounts
 from lambdabuild.ui import Ui
 from lambdabuild.why import ask_why, text
@@ -13,6 +13,7 @@ from lambdabuild.why import ask_why, text
 @click.command(cls=options.PatternCommand, short_help="Say whether targets are dirty, and what changed.")
 @options.patterns
 @options.common
+@profiling.option
 @click.pass_obj
 def command(
     ui: Ui,

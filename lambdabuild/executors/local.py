@@ -12,6 +12,7 @@ from lambdabuild.digest import Digest
 from lambdabuild.errors import LambdaBuildError
 from lambdabuild.store import ContentStore
 from lambdabuild.store.local import disk_errors, remove_tree
+from lambdabuild.tracing import span
 from lambdabuild.tree import FileNode
 
 
@@ -48,8 +49,10 @@ class LocalExecutor:
         try:
             with disk_errors(self._scratch):
                 call = ToolCall(action.params, action.inputs, action.platform, self._contents, scratch, check)
-                made = self._tools[action.tool].run(call)
-                outputs = {name: self._keep(made[name]) for name in action.outputs}
+                with span("tool", action.tool):
+                    made = self._tools[action.tool].run(call)
+                with span("store", "keep outputs"):
+                    outputs = {name: self._keep(made[name]) for name in action.outputs}
         except LambdaBuildError as error:
             kept = self._keep_failed
             if kept:

@@ -31,6 +31,7 @@ from lambdabuild.pushing.result import FAILED, SKIPPED, PushResult
 from lambdabuild.pushing.shelf import Shelf
 from lambdabuild.report import BuildReport
 from lambdabuild.store import ContentStore
+from lambdabuild.tracing import span
 
 if TYPE_CHECKING:
     from lambdabuild.oci.registry.client import Client
@@ -83,7 +84,8 @@ class Pusher:
 
         jobs: how many images are worked on at once, and how many blobs sent.
         """
-        with ThreadPoolExecutor(jobs) as pool, ThreadPoolExecutor(jobs) as images:
+        blobs = ThreadPoolExecutor(jobs, thread_name_prefix="blob")
+        with blobs as pool, ThreadPoolExecutor(jobs, thread_name_prefix="image") as images:
             futures = [
                 images.submit(self._push, item, destination, pool)
                 for item in self._plan.items.values()
@@ -132,7 +134,8 @@ class Pusher:
             future = self._results.setdefault((item.id, destination), Future())
         if first:
             try:
-                future.set_result(self._try(item, destination, pool))
+                with span("push", "push", item.id.label, platform=item.id.platform):
+                    future.set_result(self._try(item, destination, pool))
             except BaseException as error:
                 future.set_exception(error)
         return future.result()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lambdabuild.oci.digest import OciDigest
+from lambdabuild.tracing import span
 
 if TYPE_CHECKING:
     from lambdabuild.oci.registry.repository import Repository
@@ -62,7 +63,9 @@ class Shelf:
             if look and source is None and there.has_blob(blob.digest):
                 brought = Brought()
             else:
-                mounted = there.upload(blob.digest, blob.size, blob.pieces, mount_from=source)
+                with span("push", "send or mount a blob", bytes=blob.size) as work:
+                    mounted = there.upload(blob.digest, blob.size, blob.pieces, mount_from=source)
+                    work.note(mounted=mounted)
                 brought = Brought(mounted=True) if mounted else Brought(blob.size)
             self.note(repository, [blob.digest])
             return brought

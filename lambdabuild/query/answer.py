@@ -16,6 +16,7 @@ from lambdabuild.sources import WorkingTree
 from lambdabuild.sources.seen import Watched
 from lambdabuild.starlark import Beat, isolated
 from lambdabuild.starlark.isolate import PATIENCE_SECONDS, Emit
+from lambdabuild.tracing import across, span
 from lambdabuild.workspace import Workspace
 
 
@@ -68,7 +69,9 @@ def ask(workspace: Workspace, query: Query, say: Say, *, patience: float = PATIE
         return Answer(tuple(nodes), tuple(graph.failures), looked_at)
 
     try:
-        return isolated(work, on_event=lambda event: say(*event), patience=patience)
+        with span("evaluation", "load, and answer the query"):
+            recorded, on_event = across(work, lambda event: say(*event))
+            return isolated(recorded, on_event=on_event, patience=patience)
     except UserError as error:
         if error.at != Location(EVALUATING):
             raise

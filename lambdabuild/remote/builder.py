@@ -21,6 +21,7 @@ from lambdabuild.errors import LambdaBuildError
 from lambdabuild.order import Order
 from lambdabuild.plan import Plan, Step
 from lambdabuild.pushing.result import PushResult
+from lambdabuild.remote.build_rows import BuildRows
 from lambdabuild.remote.claims import Claims, Live
 from lambdabuild.remote.environments import PLAIN, Environment
 from lambdabuild.remote.following import BuildEvent, Poller
@@ -32,6 +33,7 @@ from lambdabuild.remote.scheduling import startable
 from lambdabuild.remote.services import CodeBuild
 from lambdabuild.remote.states import VANISHED, BuildState
 from lambdabuild.remote.uploads import Uploading, Uploads
+from lambdabuild.tracing import current
 
 RemoteEvent: TypeAlias = BuildEvent | Uploading
 
@@ -92,7 +94,10 @@ class RemoteBuilder:
         self._reckoning = Reckoning(codebuild.shared, self._todo, push)
         self._claims = Claims(codebuild)
         self._uploads = Uploads(codebuild.shared, on_event)
-        self._poller = Poller(codebuild.builds, codebuild.tail_of, codebuild.sleep, on_event)
+        recorder = current()
+        self._rows = BuildRows(recorder) if recorder else None
+        told = self._rows.noting(on_event) if self._rows else on_event
+        self._poller = Poller(codebuild.builds, codebuild.tail_of, codebuild.sleep, told)
         self._followed: dict[str, _Followed] = {}
         self._vanished: set[str] = set()  # the leases of builds that CodeBuild knows no more
         self._unknown = False  # whether somebody's build is wanted whose id nobody knows yet
@@ -112,6 +117,9 @@ class RemoteBuilder:
         except KeyboardInterrupt:
             self._claims.let_go(self._tokens(), stop=True)
             raise
+        finally:
+            if self._rows:
+                self._rows.close()
         reckoning = self._reckoning
         return RemoteOutcome(
             reckoning.results,

@@ -116,7 +116,7 @@ def _child(work: Callable[[Beat, Emit], Any], life: mmap.mmap, writer: int, memo
         resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
         threading.stack_size(STACK_BYTES)
         with open(writer, "wb") as pipe:
-            thread = threading.Thread(target=run)
+            thread = threading.Thread(target=run, name="evaluation")
             thread.start()
             thread.join()
             _send(pipe, outcome[0])

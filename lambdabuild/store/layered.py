@@ -17,6 +17,7 @@ from lambdabuild.digest import CHUNK, Digest, Key, digest_of
 from lambdabuild.errors import ExternalError
 from lambdabuild.store import ActionCache, ContentStore
 from lambdabuild.store.local import LocalActionCache, LocalStore, disk_errors, write_atomically
+from lambdabuild.tracing import span
 
 SMALL = 1 << 20
 """Bytes below which blobs are fetched many at once."""
@@ -83,7 +84,8 @@ class LayeredStore:
         """Copies a blob that is not here, whole or not at all."""
         if not self.local.missing([digest]):
             return
-        with disk_errors(self.scratch), tempfile.TemporaryDirectory(dir=self.scratch) as directory:
+        fetched = span("remote store", "fetch a blob", bytes=digest.size)
+        with fetched, disk_errors(self.scratch), tempfile.TemporaryDirectory(dir=self.scratch) as directory:
             path = Path(directory) / "blob"
             with open(path, "wb", CHUNK) as file:
                 file.writelines(self.remote.pieces(digest))

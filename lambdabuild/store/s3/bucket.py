@@ -19,6 +19,7 @@ from typing import Any
 from lambdabuild.aws.errors import aws_errors, code_of
 from lambdabuild.digest import CHUNK
 from lambdabuild.errors import ExternalError, UserError
+from lambdabuild.tracing import span
 
 CONFLICTS = 8
 """How often a write that another one got in the way of (409) is tried, and a body that broke off is read."""
@@ -185,7 +186,8 @@ class Bucket:
         """Returns the answer to one call of the client, for this bucket and its owner."""
         if self.owner:
             parameters["ExpectedBucketOwner"] = self.owner
-        return getattr(self._client(), method)(Bucket=self.name, **parameters)
+        with span("remote store", method):
+            return getattr(self._client(), method)(Bucket=self.name, **parameters)
 
     def settled(self, key: str, write: Callable[[], object], mine: Callable[[], bool]) -> bool:
         """Returns whether a conditional write was done; False when its condition did not hold.

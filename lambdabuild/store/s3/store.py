@@ -14,6 +14,7 @@ from lambdabuild.store.s3.index import Index
 from lambdabuild.store.s3.reading import Reader
 from lambdabuild.store.s3.terms import TermsOf
 from lambdabuild.store.s3.upload import Sources, Uploaded, Uploader
+from lambdabuild.tracing import span
 
 
 class S3Store:
@@ -70,9 +71,10 @@ class S3Store:
         on_progress: told the bytes of blobs that have become safe since the last time.
         """
         missing = self.missing(blobs)
-        sent = Uploader(self.bucket, self._index, self._directory, self._workers, on_progress).run(
-            {digest: source for digest, source in blobs.items() if digest in missing}
-        )
+        uploader = Uploader(self.bucket, self._index, self._directory, self._workers, on_progress)
+        with span("remote store", "upload", asked=len(blobs)) as work:
+            sent = uploader.run({digest: source for digest, source in blobs.items() if digest in missing})
+            work.note(blobs=sent.blobs, bytes=sent.bytes, compressed=sent.compressed)
         if self._may_merge and sent.blobs and self._index.segments > MOST:
             self._may_merge = compact(self.bucket, "index")
             self._index.segments = KEPT

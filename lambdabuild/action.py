@@ -193,7 +193,7 @@ class ToolCall:
     """What a tool gets.
 
     contents: gives the bytes of a file in pieces; raises when they are not what the digest says.
-    scratch:  an empty directory of its own, on the store's file system.
+    make_scratch: makes `scratch`, or gives it if it is there: most actions do without.
     check:    raises when the build has been asked to stop.
     """
 
@@ -201,8 +201,13 @@ class ToolCall:
     inputs: Mapping[str, FileNode]
     platform: str
     contents: Callable[[Digest], Iterable[bytes]]
-    scratch: Path
+    make_scratch: Callable[[], Path]
     check: Callable[[], None]
+
+    @property
+    def scratch(self) -> Path:
+        """A directory of its own on the store's file system, empty at first."""
+        return self.make_scratch()
 
 
 class Made(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from pathlib import Path
 
 from lambdabuild.action import ActionResult, Made, ReadyAction, Tool, ToolCall
@@ -43,8 +44,8 @@ class LocalExecutor:
 
     def execute(self, action: ReadyAction, check: Callable[[], None]) -> ActionResult:
         started = time.monotonic()
-        with disk_errors(self._scratch):
-            scratch = Path(tempfile.mkdtemp(prefix=f"{action.tool}-", dir=self._scratch))
+        # Made when it is asked for: to make and remove a directory costs more than a small action.
+        scratch = cache(partial(self._make_scratch, action.tool))
         kept = False
         try:
             with disk_errors(self._scratch):
@@ -56,13 +57,16 @@ class LocalExecutor:
         except LambdaBuildError as error:
             kept = self._keep_failed
             if kept:
-                error.details = (*error.details, f"its directory was kept: {scratch}")
+                error.details = (*error.details, f"its directory was kept: {scratch()}")
             raise
         finally:
-            if not kept:
+            if scratch.cache_info().currsize and not kept:
                 with disk_errors(self._scratch):
-                    remove_tree(scratch)
+                    remove_tree(scratch())
         return ActionResult(outputs, time.monotonic() - started, self.name)
+
+    def _make_scratch(self, tool: str) -> Path:
+        return Path(tempfile.mkdtemp(prefix=f"{tool}-", dir=self._scratch))
 
     def _keep(self, made: Made) -> FileNode:
         content = made.content

@@ -7,7 +7,6 @@ end, which carry every field along that they do not know.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -95,14 +94,14 @@ def with_layers(config: Config, diff_ids: Sequence[OciDigest], created_by: Seque
     Tools pair layers with history entries that have no "empty_layer", so a base
     that lacks some is given them first.
     """
-    document = _copy(config)
+    document = {**config.document, "created": CREATED}
     history = document.get("history") or []
     told = sum(not entry.get("empty_layer") for entry in history)
     untold = ["a layer of the base"] * (len(config.diff_ids) - told)
-    for text in (*untold, *created_by):
-        history.append({"created": CREATED, "created_by": text})
-    document["history"] = history
-    document["rootfs"]["diff_ids"] = [*config.diff_ids, *diff_ids]
+    document["history"] = history + [
+        {"created": CREATED, "created_by": text} for text in (*untold, *created_by)
+    ]
+    document["rootfs"] = {**document["rootfs"], "diff_ids": [*config.diff_ids, *diff_ids]}
     return document
 
 
@@ -113,7 +112,7 @@ def with_run_config(
 
     fields: by their names in the document ("Cmd"); empty ones are taken out.
     """
-    document = _copy(config)
+    document = {**config.document, "created": CREATED}
     run = document["config"] = dict(document.get("config") or {})
     if env:
         run["Env"] = _merge_env(config.env, env)
@@ -124,10 +123,6 @@ def with_run_config(
         if value:
             run[name] = value
     return document
-
-
-def _copy(config: Config) -> dict[str, Any]:
-    return {**copy.deepcopy(dict(config.document)), "created": CREATED}
 
 
 def _merge_env(base: Sequence[str], changes: Mapping[str, str]) -> list[str]:

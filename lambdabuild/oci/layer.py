@@ -14,7 +14,7 @@ from __future__ import annotations
 import io
 import mmap
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,7 +24,17 @@ from lambdabuild.oci import documents
 from lambdabuild.oci.digest import OciDigest, sha256_of
 from lambdabuild.oci.tar import BLOCK, Dir, Entry, File, Symlink, arrange, write_tar
 
-__all__ = ["UNUSED", "Dir", "Entry", "File", "Layer", "Symlink", "read_descriptor", "write_layer"]
+__all__ = [
+    "UNUSED",
+    "Dir",
+    "Entry",
+    "File",
+    "Layer",
+    "Symlink",
+    "pack_layer",
+    "read_descriptor",
+    "write_layer",
+]
 
 UNUSED = b"null"
 """The descriptor of a place for a layer that its action made none for; the blob is empty then."""
@@ -79,6 +89,17 @@ def write_layer(entries: Iterable[Entry], target: Path) -> Layer:
     The entries may come in any order, and need not name parent directories.
     `target` is written last and in one go: after an error it is as it was. Who
     may be killed meanwhile hands in a temporary name and renames it afterwards.
+    Memory and errors are those of `pack_layer`.
+    """
+    compressed, layer = pack_layer(entries, lambda: target.parent)
+    target.write_bytes(compressed)
+    return layer
+
+
+def pack_layer(entries: Iterable[Entry], directory: Callable[[], Path]) -> tuple[bytearray, Layer]:
+    """Returns the layer of `entries`, compressed, and what describes it.
+
+    directory: gives where the tar may be meanwhile; asked only for a large one.
     Memory: about the compressed size, and up to IN_MEMORY more.
 
     Raises ImageError as `tar.arrange` does, and ExternalError for a file that
@@ -91,18 +112,15 @@ def write_layer(entries: Iterable[Entry], target: Path) -> Layer:
             diff_id, uncompressed_size = write_tar(ordered, memory)
             tar: memoryview | mmap.mmap = stack.enter_context(memory.getbuffer())
         else:
-            # Beside the target: /tmp may be a small memory file system.
-            disk = stack.enter_context(tempfile.TemporaryFile(dir=target.parent, buffering=1 << 20))
+            # Not in /tmp: that may be a small memory file system.
+            disk = stack.enter_context(tempfile.TemporaryFile(dir=directory(), buffering=1 << 20))
             diff_id, uncompressed_size = write_tar(ordered, disk)
             disk.flush()
             tar = stack.enter_context(mmap.mmap(disk.fileno(), 0, access=mmap.ACCESS_READ))
         compressed = _compress(tar)
-    target.write_bytes(compressed)
-    return Layer(
-        diff_id=diff_id,
-        digest=sha256_of(compressed),
-        size=len(compressed),
-        uncompressed_size=uncompressed_size,
+    digest = sha256_of(compressed)
+    return compressed, Layer(
+        diff_id=diff_id, digest=digest, size=len(compressed), uncompressed_size=uncompressed_size
     )
 
 

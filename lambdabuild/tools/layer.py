@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lambdabuild.action import Made, ToolCall
 from lambdabuild.digest import Digest
-from lambdabuild.oci.layer import Entry, File, write_layer
+from lambdabuild.oci.layer import Entry, File, pack_layer
 from lambdabuild.sources.stable import pieces
 
 BLOB = "layer.tar.gz"
@@ -16,6 +16,9 @@ DESCRIPTOR = "layer.json"
 
 _IMPORTED = ("var/task/", "opt/python/")
 """Where an image has modules that are imported."""
+
+_SMALL = 1 << 20
+"""Bytes of a layer that is handed on as it is: cheaper than a file that is read once more."""
 
 
 class LayerTool:
@@ -76,9 +79,16 @@ def file_entry(place: str, path: Path) -> File:
 
 def write(call: ToolCall, entries: Iterable[Entry]) -> Mapping[str, Made]:
     """Writes the layer of `entries`; returns the outputs of a tool that makes a layer."""
+    compressed, layer = pack_layer(entries, lambda: call.scratch)
+    return {BLOB: _blob(call, compressed), DESCRIPTOR: Made(layer.to_json())}
+
+
+def _blob(call: ToolCall, compressed: bytearray) -> Made:
+    if len(compressed) <= _SMALL:
+        return Made(bytes(compressed))
     target = call.scratch / BLOB
-    layer = write_layer(entries, target)
-    return {BLOB: Made(target), DESCRIPTOR: Made(layer.to_json())}
+    target.write_bytes(compressed)
+    return Made(target)
 
 
 def _opener(call: ToolCall, digest: Digest) -> Callable[[], Iterable[bytes]]:

@@ -88,7 +88,7 @@ def call(scratch: Path, digest: str, size: int, check: Callable[[], None] = lamb
     def contents(digest: Digest) -> list[bytes]:
         raise AssertionError("it has no inputs")
 
-    return ToolCall({"digest": digest, "size": size}, {}, "any", contents, scratch, check)
+    return ToolCall({"digest": digest, "size": size}, {}, "any", contents, lambda: scratch, check)
 
 
 def test_the_tool_describes_the_layer_as_the_layer_tool_would(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def run(
 
     inputs = {path: FileNode(digest_of(content), executable) for path, (content, executable) in held.items()}
     scratch.mkdir(parents=True, exist_ok=True)
-    made = tool.run(ToolCall(params, inputs, platform, contents, scratch, check))
+    made = tool.run(ToolCall(params, inputs, platform, contents, lambda: scratch, check))
     return {name: _bytes(each) for name, each in made.items()}
 
 

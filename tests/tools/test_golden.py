@@ -134,7 +134,7 @@ def run(
         yield blobs[digest]
 
     inputs = {path: FileNode(digest_of(content), executable) for path, (content, executable) in files.items()}
-    call = ToolCall(params, inputs, "linux/arm64", contents, scratch, lambda: None)
+    call = ToolCall(params, inputs, "linux/arm64", contents, lambda: scratch, lambda: None)
     tools = all_tools(
         _no_index,
         scratch / "environments",

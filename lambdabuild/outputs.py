@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lambdabuild.action import ActionOutput
@@ -28,6 +28,34 @@ from lambdabuild.store.local import disk_errors, remove_tree, write_atomically
 from lambdabuild.tree import FileNode
 
 _ELSEWHERE = "or build in a checkout that you can write to"
+
+_SMALL = 1 << 10
+"""Bytes of a blob that is kept in memory: what describes a layer has a third of that."""
+
+
+class VerifiedOnce:
+    """Blobs of a store for one pass over many images, which share most of their layers.
+
+    Each is verified when it is first asked for. Why not each time: what all layouts get is the same
+    file, hard-linked, so a later look protects none of them better. For one thread.
+    """
+
+    def __init__(self, store: BlobFiles) -> None:
+        self._store = store
+        self._paths: dict[Digest, Path] = {}
+        self._small: dict[Digest, bytes] = {}
+
+    def pieces(self, digest: Digest) -> Iterator[bytes]:
+        if digest.size > _SMALL:
+            return self._store.pieces(digest)
+        if digest not in self._small:
+            self._small[digest] = b"".join(self._store.pieces(digest))
+        return iter((self._small[digest],))
+
+    def verified(self, digest: Digest) -> Path:
+        if digest not in self._paths:
+            self._paths[digest] = self._store.verified(digest)
+        return self._paths[digest]
 
 
 class BuiltImage:

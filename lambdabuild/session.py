@@ -22,7 +22,7 @@ from lambdabuild.explain.history import LocalHistory
 from lambdabuild.inputs import InputFiles
 from lambdabuild.keys import KeyTable
 from lambdabuild.output_paths import LISTING, output_directories
-from lambdabuild.outputs import prepare
+from lambdabuild.outputs import VerifiedOnce, prepare
 from lambdabuild.plan import Plan
 from lambdabuild.publishing import Recorder
 from lambdabuild.remembering import Ground
@@ -314,7 +314,7 @@ class Session:
                 keys,
                 built.plan,
                 built.outcome,
-                self.files,
+                VerifiedOnce(self.files),
                 directories,
                 built.left_out,
                 fetch=self._layered.fetch if self._layered else None,

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: help example test nightly lint type worker cloud bench bench-packages bench-push bench-questions bench-remote clean
+.PHONY: help example test nightly lint type worker cloud bench bench-packages bench-push bench-questions bench-remote bench-actions clean
 
 help:
 	@echo "make example   build examples/receipts, and invoke its three functions"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench-packages   measure layers of packages against pip and uv, and cold starts"
 	@echo "make bench-remote  what builds on CodeBuild send: 200 commits, against the stand-in"
 	@echo "make bench-push  pushes beside docker and skopeo, builds on a large base, compressing"
+	@echo "make bench-actions  what an action costs beside its tool's work: 500 to 5,000 ready ones"
 	@echo "make bench-questions  query, affected and why on a large monorepo, beside Bazel's query"
 
 $(READY): pyproject.toml
@@ -56,6 +57,9 @@ bench-push: $(READY)
 
 bench-questions: $(READY)
 	$(BIN)/python -m benchmarks.questions
+
+bench-actions: $(READY)
+	$(BIN)/python -m benchmarks.actions
 
 bench-remote: $(READY)
 	$(BIN)/python -m benchmarks.replay

@@ -17,7 +17,7 @@ from lambdabuild.session import Session
 from lambdabuild.workspace import Workspace
 from tests.packages import base, lock, package
 from tests.project import Project, Ran
-from tests.test_noop import rest
+from tests.test_noop import ask_again, rest
 from tests.test_recalling import status_of, stranger
 
 FILES = 'files(name = "{name}", srcs = glob(["**/*.py"]), dest = "opt/{name}")\n'
@@ -186,6 +186,21 @@ def test_an_image_follows_the_base_that_an_edit_gave_it(project: Project, work: 
     manifest = json.loads((blobs / entry["digest"].replace(":", "/")).read_text())
     assert len(manifest["layers"]) == 3
     assert all((blobs / layer["digest"].replace(":", "/")).exists() for layer in manifest["layers"])
+
+
+def test_after_a_file_is_gone_an_answer_is_kept_as_always(
+    project: Project, tmp_path: Path, work: Work
+) -> None:
+    settled(project)
+    work.whole = 0
+    (project.root / "lib/a.py").rename(project.root / "lib/b.py")
+    rest()
+    worked_out = project.ask("hash", "//...")
+    assert worked_out.out == fresh(project, tmp_path).out
+    assert work.loaded
+    again = ask_again(project, "hash", "//...")
+    assert again is not None
+    assert again.out == worked_out.out
 
 
 LARGE: Mapping[str, Callable[[Path], object]] = {

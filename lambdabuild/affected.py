@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lambdabuild.action import SourceFile
-from lambdabuild.configured import ConfiguredGraph, ConfiguredTarget
+from lambdabuild.configured import ConfiguredGraph
 from lambdabuild.digest import Key
 from lambdabuild.errors import Location, UserError
 from lambdabuild.evaluation import Evaluation, Question, Say, evaluate
 from lambdabuild.inputs import InputFiles
-from lambdabuild.keys import KeyTable
+from lambdabuild.keys import KeyTable, NodeOf
 from lambdabuild.label import Label, TargetPattern, parse_pattern
 from lambdabuild.sources import Kind, View, WorkingTree
 from lambdabuild.sources.seen import Watched, answers_alike
@@ -203,23 +203,24 @@ def _hashed(state: State, evaluation: Evaluation, question: Question) -> _Hashed
     return _table(evaluation, keys, state.revision)
 
 
-def _keys(state: State, evaluation: Evaluation) -> KeyTable:
+def _keys(state: State, evaluation: Evaluation, node_of: NodeOf | None = None) -> KeyTable:
     if state.git:
         state.git.hash(_sources(evaluation.graph))
-    return KeyTable(evaluation.graph, InputFiles(state.tree, _no_store).node, tool_version)
+    return KeyTable(evaluation.graph, node_of or InputFiles(state.tree, _no_store).node, tool_version)
 
 
-def images_of(state: State, question: Question, say: Say) -> list[tuple[ConfiguredTarget, Key]]:
-    """Returns all images that a question names in a state, those that they stand on, too, with their hashes.
+def hashed_graph(state: State, question: Question, say: Say) -> tuple[ConfiguredGraph, KeyTable, NodeOf]:
+    """Returns all that a question names in a state, with what it stands on, its keys, and its sources' nodes.
 
     Raises UserError for whatever is broken there.
     """
     evaluation = _evaluated(state, question, say)
     with _blaming(state.revision):
-        keys = _keys(state, evaluation)
+        node_of = InputFiles(state.tree, _no_store).node
+        keys = _keys(state, evaluation, node_of)
         if keys.failures:
             raise next(iter(keys.failures.values()))
-    return [(each, keys.hashes[id_]) for id_, each in evaluation.graph.targets.items() if each.image]
+    return evaluation.graph, keys, node_of
 
 
 def _table(evaluation: Evaluation, keys: KeyTable, revision: str) -> _Hashed:

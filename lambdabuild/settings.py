@@ -95,6 +95,11 @@ SETTINGS: Mapping[str, Mapping[str, Setting]] = {
             "How much of this machine's disk its store may take, in GB (1,000,000,000 bytes), beside what "
             "was used in the last day and what lambdabuild-out holds; the longest unused goes first.",
         ),
+        "keep_days": Setting(
+            7,
+            "For how many days `clean --remote` keeps each result and blob of the remote store; at least "
+            "one.",
+        ),
     },
     "guard": {
         "enabled": Setting(

@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache, partial
 
 from lambdabuild.aws.clients import Aws
 from lambdabuild.aws.meter import Meter
 from lambdabuild.commands import functions, options
+from lambdabuild.commands.clean_report import StoreReport, tell
+from lambdabuild.deploying import lineage
 from lambdabuild.deploying.connecting import Connection, connect
 from lambdabuild.errors import Location, UserError
 from lambdabuild.oci.registry.ecr import region_of
 from lambdabuild.oci.registry.reference import parse_reference
 from lambdabuild.pushing.names import Destination
-from lambdabuild.pushing.plan import Wishes, read_wishes
-from lambdabuild.remote.accounting import Prices, read_prices
+from lambdabuild.pushing.plan import Wishes, read_template, read_wishes
 from lambdabuild.remote.lease_table import Table
 from lambdabuild.remote.leases import Leases
+from lambdabuild.remote.services import place_of
 from lambdabuild.retention.choose import Choice, Needs, choose
 from lambdabuild.retention.cleaning import Cleaner, check_quiet, images_in_use
 from lambdabuild.retention.held import Held
 from lambdabuild.retention.live import Live, read_live
 from lambdabuild.retention.reading import read_images
-from lambdabuild.retention.shelves import EcrShelf, Shelf, SpecShelf
+from lambdabuild.retention.shelves import RIGHTS, EcrShelf, Shelf, SpecShelf
+from lambdabuild.retention.sweeping import Sweeper, choose_unneeded
+from lambdabuild.retention.unneeded import StoreNeeds
 from lambdabuild.session import Session
-from lambdabuild.ui import DIGEST_WIDTH, Ui, size_of
-from lambdabuild.workspace import FILE_NAME
+from lambdabuild.store.s3.survey import survey
+from lambdabuild.ui import Ui
+from lambdabuild.workspace import FILE_NAME, Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +94,28 @@ class _Looking:
         )
         return choose(images, needs)
 
+    def sweeper(self) -> Sweeper | None:
+        """Returns what removes from the remote store, if there is one."""
+        shared = self.session.shared
+        if shared is None:
+            return None
+        bucket = shared.bucket.needing(RIGHTS)
+        directory = self.session.cache_dir
+        return Sweeper(bucket, lambda: survey(bucket, directory), lambda: check_quiet(self.leases()))
+
+    def needs(self, live: Live, gone: Sequence[Held]) -> StoreNeeds:
+        """Returns what the store has to keep. gone: images that do not count."""
+        documents = functions.documents_of(self.session)
+        recorded = lineage.keys_of_all(documents, {each.digest for each in gone})
+        days = self.where.workspace.number("store.keep_days")
+        return StoreNeeds(live.keys | recorded, live.blobs, days)
+
 
 def clean_remote(
     ui: Ui, where: options.Place, revisions: Sequence[str], configs: Sequence[str], *, yes: bool
 ) -> None:
-    """Lists the images that nobody needs; removes them if told to."""
-    wishes = read_wishes(where.workspace, (), ())
+    """Lists the images that nobody needs, and what nobody needs of the store; removes both if told to."""
+    wishes = _wishes(where.workspace)
     session = options.session(where, ui)
     connections = _connections(where, wishes)
     looking = _Looking(ui, where, session, wishes, revisions, configs, connections)
@@ -103,16 +124,31 @@ def clean_remote(
     live = looking.live()
     shelves = looking.shelves(live)
     choice = looking.look(live, shelves)
+    sweeper = looking.sweeper()
+    needs = looking.needs(live, choice.gone)
+    stored = choose_unneeded(sweeper.look(), needs) if sweeper else None
     gone = choice.gone
-    if yes and gone:
-        cleaner = Cleaner(
-            lambda: looking.look(looking.live(), shelves),
-            shelves,
-            functions.documents_of(session),
-            looking.leases,
-        )
-        gone = cleaner.remove(choice)
-    _tell(ui, where, choice, gone, done=yes)
+    if yes:
+        later = cache(looking.live)
+        if gone:
+            documents = functions.documents_of(session)
+            look = partial(_look_later, looking, later, shelves)
+            gone = Cleaner(look, shelves, documents, looking.leases).remove(choice)
+        if sweeper and stored:
+            stored = sweeper.sweep(stored, looking.needs(later(), ()))
+    report = StoreReport(str(sweeper.bucket), stored) if sweeper and stored else None
+    tell(ui, where, Choice(tuple(gone), choice.kept), report, done=yes)
+
+
+def _look_later(looking: _Looking, live: Callable[[], Live], shelves: Mapping[str, Shelf]) -> Choice:
+    return looking.look(live(), shelves)
+
+
+def _wishes(workspace: Workspace) -> Wishes:
+    """Returns where images are pushed; raises UserError where there is neither that nor a store."""
+    if place_of(workspace) and not workspace.list("registry.push"):
+        return Wishes((), (), read_template(workspace))
+    return read_wishes(workspace, (), ())
 
 
 def _connections(where: options.Place, wishes: Wishes) -> dict[str, Connection]:
@@ -131,59 +167,3 @@ def _connections(where: options.Place, wishes: Wishes) -> dict[str, Connection]:
                 hint="sign in to the account of the registry (AWS_PROFILE): its functions have to be asked",
             )
     return found
-
-
-def _tell(ui: Ui, where: options.Place, choice: Choice, gone: Sequence[Held], *, done: bool) -> None:
-    prices = where.workspace.text("codebuild.prices")
-    found = Choice(tuple(gone), choice.kept)
-    document = _document(found, read_prices(where.workspace.root / prices if prices else None), done)
-    if ui.as_json:
-        ui.document(document)
-    else:
-        for line in _lines(gone):
-            ui.result(line)
-    for each in document["repositories"]:
-        ui.note(f"{each['repository']}: {each['images']} images, {size_of(each['bytes'])}")
-    for reason, count in document["kept"].items():
-        ui.note(f"stays: {count}, {reason}")
-    count, size, usd = len(gone), size_of(document["bytes"]), document["estimated_usd_a_month"]
-    what = f"{count} image{'s' * (count != 1)}, {size}, about ${usd:.4f} a month"
-    ui.note(f"removed {what}" if done else f"would remove {what}{'; --yes does it' if count else ''}")
-
-
-def _document(choice: Choice, prices: Prices, done: bool) -> dict[str, Any]:
-    places = sorted({each.place for each in choice.gone})
-    freed = {place: choice.freed(place) for place in places}
-    total = sum(freed.values())
-    return {
-        "removed": done,
-        "images": [_json(each) for each in choice.gone],
-        "repositories": [
-            {
-                "repository": place,
-                "images": sum(each.place == place for each in choice.gone),
-                "bytes": freed[place],
-            }
-            for place in places
-        ],
-        "kept": {reason: len(images) for reason, images in choice.kept.items()},
-        "bytes": total,
-        "estimated_usd_a_month": round(total / 1e9 * prices.table["gigabyte-month"]["ecr"], 6),
-    }
-
-
-def _json(image: Held) -> dict[str, Any]:
-    return {
-        "image": f"{image.place}@{image.digest}",
-        "tags": list(image.tags),
-        "labels": sorted({origin.label for origin in image.origins}),
-        "bytes": sum((image.sizes or {}).values()),
-    }
-
-
-def _lines(gone: Sequence[Held]) -> Iterator[str]:
-    """Yields a line for each image."""
-    for each in gone:
-        labels = " ".join(sorted({origin.label for origin in each.origins}))
-        tags = " ".join(each.tags) or each.digest[:DIGEST_WIDTH]
-        yield "  ".join((each.place, tags, labels, size_of(sum((each.sizes or {}).values()))))

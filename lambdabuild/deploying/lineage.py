@@ -11,15 +11,16 @@ made an image stays. One image may have several hashes: inputs that differ and c
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from lambdabuild.configured import ConfiguredTarget
 from lambdabuild.deploying.documents import Documents
+from lambdabuild.deploying.plan import at_once
 from lambdabuild.deploying.revision import Revision
 from lambdabuild.errors import escaped
-from lambdabuild.explain.state import Maker, TargetState, is_sound, read_state, state_of, to_json
+from lambdabuild.explain.state import Maker, TargetState, deep_keys, is_sound, read_state, state_of, to_json
 from lambdabuild.keys import KeyTable
 from lambdabuild.oci.digest import OciDigest
 
@@ -82,6 +83,18 @@ def find_dated(documents: Documents, digest: OciDigest) -> tuple[tuple[Lineage, 
     names = sorted(times, key=lambda name: (times[name], name), reverse=True)
     read = (_read(documents.read(f"{prefix}{name}"), name) for name in names)
     return tuple(filter(None, read)), max(times.values(), default=0.0)
+
+
+def keys_of_all(documents: Documents, without: Collection[OciDigest]) -> frozenset[str]:
+    """Returns the deep keys of all actions that recorded images were made by, but those of some."""
+    names = sorted(documents.list("lineage/"))
+    wanted = [name for name in names if f"sha256:{name.partition('/')[0]}" not in without]
+
+    def one(name: str) -> frozenset[str]:
+        found = _read(documents.read(f"lineage/{name}"), name.rpartition("/")[2])
+        return deep_keys(found.state) if found else frozenset()
+
+    return frozenset().union(*at_once(one, wanted))
 
 
 def forget(documents: Documents, digest: OciDigest) -> None:

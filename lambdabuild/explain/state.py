@@ -196,6 +196,13 @@ def _is_sound(kind: str, each: Hashed) -> bool:
     return each.key == key_of(kind, document)
 
 
+def deep_keys(state: TargetState) -> frozenset[str]:
+    """Returns the keys of a target's own actions, and of those whose outputs it or they take."""
+    inputs = (each for document in (state.target, *state.actions) for each in document.inputs.values())
+    taken = {str(reference["action"]) for reference in inputs if "action" in reference}
+    return frozenset({each.key for each in state.actions} | taken)
+
+
 def is_key(text: object) -> bool:
     """Tells whether `text` is 64 lower-case hex digits."""
     return isinstance(text, str) and len(text) == 64 and set(text) <= set("0123456789abcdef")

@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
-from lambdabuild.aws.errors import aws_errors, code_of
+from lambdabuild.aws.errors import POLICY, aws_errors, code_of
 from lambdabuild.digest import CHUNK
 from lambdabuild.errors import ExternalError, UserError
 from lambdabuild.tracing import span
@@ -77,6 +77,7 @@ class Bucket:
     client: gives the boto3 client of S3.
     owner:  the account that the bucket has to belong to; None where it is not known.
     sleep:  waits for some seconds, between tries.
+    rights: what to do where a right lacks.
     """
 
     def __init__(
@@ -87,12 +88,18 @@ class Bucket:
         owner: str | None,
         *,
         sleep: Callable[[float], None] = time.sleep,
+        rights: str = POLICY,
     ) -> None:
         self.name = name
         self.prefix = prefix
         self.owner = owner
         self._client = client
         self._sleep = sleep
+        self._rights = rights
+
+    def needing(self, rights: str) -> Bucket:
+        """Returns the same objects for who needs more rights than a client: errors say `rights`."""
+        return Bucket(self._client, self.name, self.prefix, self.owner, sleep=self._sleep, rights=rights)
 
     def __str__(self) -> str:
         return f"s3://{self.name}/{self.prefix}".removesuffix("/")
@@ -259,7 +266,11 @@ class Bucket:
 
     def _errors(self, verb: str, key: str) -> Any:
         return aws_errors(
-            f"cannot {verb} the remote store", service="s3", resource=f"{self}/{key}", owner=self.owner
+            f"cannot {verb} the remote store",
+            service="s3",
+            resource=f"{self}/{key}",
+            owner=self.owner,
+            rights=self._rights,
         )
 
     def _too_large(self, key: str, limit: int) -> ExternalError:

@@ -33,7 +33,7 @@ def gather(bucket: Bucket, keep: int = KEPT) -> bool:
     packs = _read(bucket, chosen(small, keep))
     if len(packs) < 2:
         return False
-    merged = _merged({member: data for n, data in packs.items() for member, data in _cut(members[n], data)})
+    merged = pack_of({member: data for n, data in packs.items() for member, data in _cut(members[n], data)})
     known = objects.get(merged.name)
     # One of these bytes may be about to expire: it is written again.
     if not bucket.replace(f"cas/{merged.name}", merged.data, known.etag if known else None):
@@ -81,7 +81,7 @@ def _cut(members: Iterable[Member], data: bytes) -> Iterable[tuple[Member, bytes
     return ((m, data[m.offset : m.offset + m.length]) for m in members)
 
 
-def _merged(stored: Mapping[Member, bytes]) -> Pack:
+def pack_of(stored: Mapping[Member, bytes]) -> Pack:
     """Returns a pack of these members, as they are stored."""
     pieces: list[bytes] = []
     members: list[Member] = []

@@ -187,3 +187,7 @@ SECRET_SETTINGS: Mapping[str, Setting] = {
     ),
 }
 """The keys of a table [secrets.ID], which declares a secret that Dockerfiles can mount."""
+
+SECRET_ID = "[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"  # noqa: S105  (a pattern)
+"""What the ID of such a table is, as a regular expression. Neither a comma nor '=' may be in it: see
+`aws.secret_values.listed`."""

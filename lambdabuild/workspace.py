@@ -15,7 +15,16 @@ from typing import Any
 
 from lambdabuild.errors import Location, UserError, did_you_mean
 from lambdabuild.label import image_name_problem
-from lambdabuild.settings import DEFINE, IMAGE_SETTINGS, OUT_DIR, SECRET_SETTINGS, SETTINGS, Setting, Value
+from lambdabuild.settings import (
+    DEFINE,
+    IMAGE_SETTINGS,
+    OUT_DIR,
+    SECRET_ID,
+    SECRET_SETTINGS,
+    SETTINGS,
+    Setting,
+    Value,
+)
 from lambdabuild.toml_file import TomlFile
 
 FILE_NAME = "WORKSPACE.toml"
@@ -276,7 +285,7 @@ def _check_variable(name: str, at: Location) -> None:
 
 
 _TABLES = {"images": IMAGE_SETTINGS, "secrets": SECRET_SETTINGS}
-_SECRET_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
+_SECRET_ID = re.compile(SECRET_ID, re.ASCII)
 
 
 def _table_names(section: str) -> tuple[str, ...]:

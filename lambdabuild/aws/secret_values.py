@@ -16,6 +16,7 @@ from typing import Any
 
 from lambdabuild.aws.errors import aws_errors
 from lambdabuild.errors import ExternalError, UserError
+from lambdabuild.settings import SECRET_ID
 
 SECRETS_MANAGER, PARAMETER_STORE = "secretsmanager", "ssm"
 
@@ -24,6 +25,9 @@ _ARN = re.compile(
     r"(?:secret:[A-Za-z0-9/_+=.@-]+|parameter/[A-Za-z0-9/_.-]+))(?::(?P<member>[^:,=\s]+))?",
     re.ASCII,
 )
+LISTED = f"({SECRET_ID}=arn:[^, ]+(,{SECRET_ID}=arn:[^, ]+)*)?"
+"""What `listed` writes, as a regular expression: the template of `setup` takes nothing else."""
+
 _HINT = "write it as arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME, or …:ssm:…:parameter/NAME"
 
 

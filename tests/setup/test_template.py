@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 
 import pytest
 from cfnlint.api import ManualArgs, lint
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdabuild.aws.secret_values import parse_secret_place
+from lambdabuild.aws.secret_values import LISTED, listed, parse_listed, parse_secret_place
 from lambdabuild.remote.environments import ENVIRONMENTS
+from lambdabuild.settings import SECRET_ID
 from lambdabuild.setup.deploy import template
 from lambdabuild.setup.parameters import INITIAL, Account, Wishes
 from tests.setup.rendered import DOCUMENT, PLACE, Asked, Rendering, allows
@@ -154,6 +157,37 @@ def test_the_worker_reads_the_secrets_that_bootstrap_was_told_and_no_others() ->
     assert not allows(worker, Asked("secretsmanager:GetSecretValue", secret.replace("pip", "other")))
     variables = told.of("Resources", "Project", "Properties", "Environment", "EnvironmentVariables")
     assert {"Name": "LAMBDABUILD_SECRETS", "Value": f"npm={parameter},pip={secret}:token"} in variables
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(SECRET_ID, fullmatch=True).filter(str.isascii),
+        st.from_regex(
+            r"arn:aws:(secretsmanager:a-1:[0-9]{12}:secret:[a-z=@+/]+(:[a-z]+)?|ssm:a-1:[0-9]{12}:parameter/b)",
+            fullmatch=True,
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_the_stack_takes_every_secret_that_a_workspace_may_declare(places: Mapping[str, str]) -> None:
+    pattern = DOCUMENT["Parameters"]["Secrets"]["AllowedPattern"]
+    assert pattern == LISTED
+    text = listed({id_: parse_secret_place(place) for id_, place in places.items()})
+    assert re.fullmatch(pattern, text)
+    assert parse_listed(text) == places
+
+
+@pytest.mark.parametrize("text", ["", "NPM_TOKEN=arn:aws:x", "pip.a=arn:aws:x:y=z,npm=arn:aws:y"])
+def test_ids_in_capitals_and_with_dots_are_taken(text: str) -> None:
+    assert re.fullmatch(DOCUMENT["Parameters"]["Secrets"]["AllowedPattern"], text)
+
+
+@pytest.mark.parametrize(
+    "text", ["npm", "=arn:a", "npm=x", "npm=arn:a,", "n pm=arn:a", "npm=arn:a b", "-=arn:a"]
+)
+def test_what_is_no_list_of_secrets_is_refused(text: str) -> None:
+    assert not re.fullmatch(DOCUMENT["Parameters"]["Secrets"]["AllowedPattern"], text)
 
 
 def start(**context: str | list[str]) -> Asked:

@@ -14,7 +14,7 @@ from lambdabuild.store.local import disk_errors, remove_tree
 from lambdabuild.ui import Ui, size_of
 
 
-@click.command(short_help="Remove lambdabuild-out/, the cache, or images that nobody needs.")
+@click.command(short_help="Remove lambdabuild-out/, the cache, or what nobody needs remotely.")
 @click.option(
     "--cache", "with_cache", is_flag=True, help="Remove this machine's content store and action cache too."
 )
@@ -26,7 +26,8 @@ from lambdabuild.ui import Ui, size_of
 @click.option(
     "--remote",
     is_flag=True,
-    help="List the pushed images that nobody needs: no function, no target, no rollback, no base in use.",
+    help="List what nobody needs of the pushed images and of the remote store: no function, no target, "
+    "no rollback, no base in use.",
 )
 @click.option(
     "--since",
@@ -53,8 +54,8 @@ def command(
 ) -> None:
     """Remove lambdabuild-out/; the next build puts it back from the cache.
 
-    With --remote it is about images in registries instead, and nothing is
-    removed without --yes.
+    With --remote it is about images in registries and the remote store
+    instead, and nothing is removed without --yes.
     """
     _check(with_cache, expire, remote, revisions, yes, dry_run)
     where = options.place(directory, configs)
@@ -109,13 +110,11 @@ def _check(
     if with_cache and expire:
         raise UserError("--cache removes all that --expire would", hint="drop one of the two")
     if not remote and (revisions or yes or dry_run):
-        raise UserError(
-            "--since, --yes and --dry-run are for images in registries", hint="lambdabuild clean --remote"
-        )
+        raise UserError("--since, --yes and --dry-run go with --remote", hint="lambdabuild clean --remote")
     if remote and (with_cache or expire):
         here = "--cache" if with_cache else "--expire"
         raise UserError(
-            f"--remote is about registries, and {here} about this machine",
+            f"--remote is about registries and stores, and {here} about this machine",
             hint="run it twice, once with each",
         )
     if yes and dry_run:

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 MOST_AT_ONCE: Final = 100
 """Images that one BatchDeleteImage takes."""
 
-RIGHTS: Final = (
-    "allow it to the role or user that runs this; docs/manual.md, Removing images, lists what that needs"
-)
+RIGHTS: Final = "allow it to the role or user that runs this; docs/manual.md, What removing needs, lists it"
 
 
 @dataclass(frozen=True, slots=True)

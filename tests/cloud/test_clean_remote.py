@@ -197,8 +197,8 @@ def test_young_images_and_those_of_the_working_tree_stay(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (("--yes",), "--since, --yes and --dry-run are for images in registries"),
-        (("--remote", "--cache"), "--remote is about registries, and --cache about this machine"),
+        (("--yes",), "--since, --yes and --dry-run go with --remote"),
+        (("--remote", "--cache"), "--remote is about registries and stores, and --cache about this machine"),
         (("--remote", "--yes", "--dry-run"), "--yes removes, and --dry-run does not"),
     ],
 )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import threading
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
 from tests.cloud import moto_server
+from tests.cloud.asked import Asked
 from tests.cloud.aws import Cloud, access_key
 from tests.cloud.clients import Client, begin, build, start
 from tests.cloud.faults import Rule, around
@@ -18,7 +22,12 @@ from tests.cloud.guards import Denial
 from tests.cloud.remote import Ran, Team, bucket_of
 from tests.cloud.spoiling import at_worker, before, copy_store, in_place
 from tests.cloud.surviving import Kill, check, eventually, leases, new_team
+from tests.docs.markdown import ROOT, fences
+from tests.setup.rendered import Asked as Wanted
+from tests.setup.rendered import Rendering, allows
 
+MANUAL = ROOT / "docs" / "manual.md"
+BUCKET = "arn:aws:s3:::lambdabuild-123456789012-eu-central-1"
 CLEANER = "cleaner"
 # More than half of what one build stores of them.
 _MUCH = random.Random(1).randbytes(50_000).hex()
@@ -212,9 +221,36 @@ def test_a_right_that_lacks_is_named_with_what_it_is_for(
     ran = begin(team, "clean", "--remote", "--yes", client=CLEANER).ended()
     assert ran.code == 3, ran.err
     assert f"{right} is not allowed on {team.place.store}/results/" in ran.err
-    assert "hint: allow it to the role or user that runs this; docs/manual.md, Removing images" in ran.err
+    assert "hint: allow it to the role or user that runs this; docs/manual.md, What removing needs" in ran.err
     after = held(team)
     assert all(before_it[kind] <= after[kind] for kind in KINDS)
+
+
+def test_it_asks_for_nothing_but_what_the_client_policy_and_the_manual_allow(team: Team) -> None:
+    section = MANUAL.read_text().partition("### What removing needs")[2]
+    policy = next(each.text for each in fences(section) if each.language == "json")
+    cleaner = {"Statement": json.loads(policy.replace("arn:aws:s3:::BUCKET", BUCKET))}
+    client = Rendering().of("Resources", "ClientPolicy", "Properties", "PolicyDocument")
+    assert clean(team, "--yes").code == 0
+    asked = team.cloud.s3.asked(client=access_key(CLEANER))
+    assert {each.method for each in asked} == {"GET", "PUT", "DELETE"}
+    wanted = {right_of(team, each) for each in asked}
+    both = {"Statement": [*client["Statement"], *cleaner["Statement"]]}
+    assert [each for each in wanted if not allows(both, Wanted(*each[:2], dict(each[2:])))] == []
+    assert {each[0] for each in wanted if not allows(client, Wanted(*each[:2], dict(each[2:])))} == {
+        "s3:PutObject",
+        "s3:DeleteObject",
+    }
+
+
+def right_of(team: Team, asked: Asked) -> tuple[Any, ...]:
+    """Returns the right that a request to S3 takes, in the bucket that manual and template speak of."""
+    if not asked.key.removeprefix(team.place.prefix):
+        prefix = parse_qs(asked.query)["prefix"][0].replace(team.place.prefix, "lambdabuild")
+        return ("s3:ListBucket", BUCKET, ("s3:prefix", prefix))
+    verb = {"GET": "Get", "PUT": "Put", "DELETE": "Delete"}[asked.method]
+    key = asked.key.removeprefix(team.place.prefix)
+    return (f"s3:{verb}Object", f"{BUCKET}/lambdabuild{key}")
 
 
 def killed_at(origin: tuple[Team, dict[str, str]], directory: Path, nth: int, *, after: bool) -> None:

@@ -11,5 +11,6 @@ a blob is held when an index segment names a place for it, a LIST of cas/ shows
 the object there, as long as the index says, and the object is not near its
 expiry. Bytes are verified against their digest whenever they are read: a wrong
 index can hide a blob and never falsify one. A local clock decides nothing; ages
-are differences of times that S3 told.
+are differences of times that S3 told. Who removes what nobody needs reads all of
+it with `survey`; which that is, `retention` knows.
 """

@@ -14,7 +14,7 @@ from lambdabuild.store.local import disk_errors, remove_tree
 from lambdabuild.ui import Ui, size_of
 
 
-@click.command(short_help="Remove lambdabuild-out/, the cache, or what nobody needs remotely.")
+@click.command(short_help="Remove outputs, the cache, or what is needed nowhere any more.")
 @click.option(
     "--cache", "with_cache", is_flag=True, help="Remove this machine's content store and action cache too."
 )

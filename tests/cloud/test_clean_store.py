@@ -19,6 +19,7 @@ from tests.cloud.aws import Cloud, access_key
 from tests.cloud.clients import Client, begin, build, start
 from tests.cloud.faults import Rule, around
 from tests.cloud.guards import Denial
+from tests.cloud.proxy import Proxy
 from tests.cloud.remote import Ran, Team, bucket_of
 from tests.cloud.spoiling import at_worker, before, copy_store, in_place
 from tests.cloud.surviving import Kill, check, eventually, leases, new_team
@@ -72,6 +73,11 @@ def origin(whole_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> tupl
     team.write(NEW)
     assert build(team).code == 0
     return team, expected
+
+
+@pytest.fixture(scope="module")
+def registry(whole_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Proxy:
+    return whole_cloud.registry(tmp_path_factory.mktemp("registry"))
 
 
 @pytest.fixture
@@ -169,6 +175,24 @@ def test_a_revision_that_is_named_keeps_what_it_is_made_of(
     with team.builds_started() as count:
         check(team, build(team, "carol"), origin[1])
     assert count == [1]
+
+
+def test_what_an_image_was_made_by_stays_as_long_as_the_image(team: Team, registry: Proxy) -> None:
+    to = f'[registry]\npush = ["{registry.host}/{team.root.parent.name}"]\nkeep_last = 1\n'
+    team.write({"WORKSPACE.toml": team.workspace() + to, **OLD})
+    assert begin(team, "push", "//:one").ended().code == 0
+    age(team)
+    team.write(NEW)
+    assert begin(team, "push", "//:one").ended().code == 0
+    young = clean(team, "--yes")
+    assert young.code == 0, young.err
+    assert (young.json["images"], young.json["store"]["results"]) == ([], 0)
+    age(team, 30)
+    old = clean(team, "--yes")
+    assert old.code == 0, old.err
+    assert len(old.json["images"]) == 1
+    assert old.json["store"]["results"] == 4
+    assert clean(team).json["images"] == []
 
 
 def test_while_a_build_runs_it_refuses_and_the_build_ends_well(team: Team) -> None:

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 
 from lambdabuild.aws.clients import Aws
 from lambdabuild.aws.meter import Meter
@@ -125,23 +125,22 @@ def clean_remote(
     shelves = looking.shelves(live)
     choice = looking.look(live, shelves)
     sweeper = looking.sweeper()
-    needs = looking.needs(live, choice.gone)
-    stored = choose_unneeded(sweeper.look(), needs) if sweeper else None
+    stored = choose_unneeded(sweeper.look(), looking.needs(live, choice.gone)) if sweeper else None
     gone = choice.gone
     if yes:
         later = cache(looking.live)
-        if gone:
-            documents = functions.documents_of(session)
-            look = partial(_look_later, looking, later, shelves)
-            gone = Cleaner(look, shelves, documents, looking.leases).remove(choice)
-        if sweeper and stored:
-            stored = sweeper.sweep(stored, looking.needs(later(), ()))
+        gone = _removed(looking, later, shelves, choice) if gone else ()
+        stored = sweeper.sweep(stored, looking.needs(later(), ())) if sweeper and stored else None
     report = StoreReport(str(sweeper.bucket), stored) if sweeper and stored else None
     tell(ui, where, Choice(tuple(gone), choice.kept), report, done=yes)
 
 
-def _look_later(looking: _Looking, live: Callable[[], Live], shelves: Mapping[str, Shelf]) -> Choice:
-    return looking.look(live(), shelves)
+def _removed(
+    looking: _Looking, live: Callable[[], Live], shelves: Mapping[str, Shelf], choice: Choice
+) -> tuple[Held, ...]:
+    """Removes images, and returns those. live: gives what is live at the second look."""
+    documents = functions.documents_of(looking.session)
+    return Cleaner(lambda: looking.look(live(), shelves), shelves, documents, looking.leases).remove(choice)
 
 
 def _wishes(workspace: Workspace) -> Wishes:

@@ -15,6 +15,7 @@ from typing import Final
 from lambdabuild.action import ActionResult
 from lambdabuild.digest import Digest, Key
 from lambdabuild.retention.choose import DAY
+from lambdabuild.store.s3.bucket import Listed
 from lambdabuild.store.s3.compaction import MERGED
 from lambdabuild.store.s3.packs import LARGE, Member
 from lambdabuild.store.s3.segments import Entry, made_at
@@ -83,26 +84,40 @@ def unneeded_results(survey: Survey, needs: StoreNeeds) -> frozenset[Key]:
 
 def unneeded(survey: Survey, needs: StoreNeeds, results: frozenset[Key]) -> Unneeded:
     """Returns all that goes. results: those that go; what any other one names stays."""
-    oldest = needs.oldest(survey.now)
     left = [entry for key, entry in survey.entries() if key not in results]
-    blobs = frozenset(_outputs(left)) | needs.blobs
-    documents = {entry.document.pack for entry in left}
+    wanted = frozenset(_outputs(left)) | needs.blobs
     members = survey.members()
-    old = {name: each.size for name, each in survey.objects.items() if each.modified <= oldest}
-    used = {name: frozenset(m for m in members[name] if m.digest in blobs) for name in old}
+    old = _old(survey.objects, needs.oldest(survey.now))
+    used = {name: frozenset(m for m in members[name] if m.digest in wanted) for name in old}
     packs = {name: used[name] for name in old if used[name] and _is_wasted(used[name], old[name])}
     objects = {name: size for name, size in old.items() if not used[name]}
-    staying = survey.objects.keys() - objects.keys() - packs.keys()
-    held = {m.digest for name in staying for m in members[name]}
-    held |= {m.digest for each in packs.values() for m in each}
-    unwanted = {
-        name: each.size
-        for name, each in survey.documents.items()
-        if each.modified <= oldest and name not in documents
-    }
-    blobs_gone = {m.digest for name in (*objects, *packs) for m in members[name]} - held
-    sizes = {name: old[name] for name in packs}
-    return Unneeded(results, objects, packs, sizes, unwanted, len(blobs_gone))
+    named = {entry.document.pack for entry in left}
+    documents = _old(survey.documents, needs.oldest(survey.now))
+    return Unneeded(
+        results,
+        objects,
+        packs,
+        {name: old[name] for name in packs},
+        {name: size for name, size in documents.items() if name not in named},
+        _blobs_gone(members, objects, packs),
+    )
+
+
+def _old(listed: Mapping[str, Listed], oldest: float) -> dict[str, int]:
+    """Returns the bytes of the objects that are not young."""
+    return {name: each.size for name, each in listed.items() if each.modified <= oldest}
+
+
+def _blobs_gone(
+    members: Mapping[str, frozenset[Member]],
+    objects: Mapping[str, int],
+    packs: Mapping[str, frozenset[Member]],
+) -> int:
+    """Returns how many blobs are nowhere any more."""
+    gone = objects.keys() | packs.keys()
+    left = [*packs.values(), *(each for name, each in members.items() if name not in gone)]
+    told = {m.digest for name in gone for m in members[name]}
+    return len(told - {m.digest for each in left for m in each})
 
 
 def _outputs(entries: Iterable[Entry]) -> Iterable[Digest]:

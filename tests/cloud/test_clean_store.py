@@ -8,7 +8,6 @@ import subprocess
 import threading
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -258,23 +257,20 @@ def test_it_asks_for_nothing_but_what_the_client_policy_and_the_manual_allow(tea
     assert clean(team, "--yes").code == 0
     asked = team.cloud.s3.asked(client=access_key(CLEANER))
     assert {each.method for each in asked} == {"GET", "PUT", "DELETE"}
-    wanted = {right_of(team, each) for each in asked}
+    wanted = [right_of(team, each) for each in asked]
     both = {"Statement": [*client["Statement"], *cleaner["Statement"]]}
-    assert [each for each in wanted if not allows(both, Wanted(*each[:2], dict(each[2:])))] == []
-    assert {each[0] for each in wanted if not allows(client, Wanted(*each[:2], dict(each[2:])))} == {
-        "s3:PutObject",
-        "s3:DeleteObject",
-    }
+    assert [each for each in wanted if not allows(both, each)] == []
+    assert {each.action for each in wanted if not allows(client, each)} == {"s3:PutObject", "s3:DeleteObject"}
 
 
-def right_of(team: Team, asked: Asked) -> tuple[Any, ...]:
+def right_of(team: Team, asked: Asked) -> Wanted:
     """Returns the right that a request to S3 takes, in the bucket that manual and template speak of."""
     if not asked.key.removeprefix(team.place.prefix):
         prefix = parse_qs(asked.query)["prefix"][0].replace(team.place.prefix, "lambdabuild")
-        return ("s3:ListBucket", BUCKET, ("s3:prefix", prefix))
+        return Wanted("s3:ListBucket", BUCKET, {"s3:prefix": prefix})
     verb = {"GET": "Get", "PUT": "Put", "DELETE": "Delete"}[asked.method]
     key = asked.key.removeprefix(team.place.prefix)
-    return (f"s3:{verb}Object", f"{BUCKET}/lambdabuild{key}")
+    return Wanted(f"s3:{verb}Object", f"{BUCKET}/lambdabuild{key}")
 
 
 def killed_at(origin: tuple[Team, dict[str, str]], directory: Path, nth: int, *, after: bool) -> None:

@@ -248,7 +248,8 @@ def killing(place: S3Place, at: Callable[[str], bool], *, after: bool = False) -
 
     after: whether that write is done.
     """
-    client, dead = place.bucket()._client(), []
+    client = place.bucket()._client()
+    dead: list[str] = []
 
     class Dying:
         def __getattr__(self, name: str) -> Any:

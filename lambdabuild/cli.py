@@ -27,20 +27,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits."""
     entered = time.monotonic_ns()
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given == ["--version"]:
-        print(f"lambdabuild {__version__}")
-        sys.exit(0)
-    doubt = _answer_again(given)
+    doubt = _answer_at_once(given)
     _use_utf8(given)
     sys.exit(run(given, doubt, (entered, time.monotonic_ns())))
 
 
-def _answer_again(arguments: Sequence[str]) -> Doubt | None:
-    """Exits if the answer of last time still holds; returns the doubt if it may not."""
-    from lambdabuild import noop  # --version does without
-
+def _answer_at_once(arguments: Sequence[str]) -> Doubt | None:
+    """Exits if nothing has to be worked out; returns the doubt if the answer of last time may not hold."""
     try:
-        answer = noop.answer(arguments, time.monotonic())
+        answer = _version() if arguments == ["--version"] else _answer_again(arguments)
     except BrokenPipeError:
         answer = 0
     except OSError as error:
@@ -51,6 +46,17 @@ def _answer_again(arguments: Sequence[str]) -> Doubt | None:
     if isinstance(answer, int):
         os._exit(answer)  # all is written, and nothing has to be tidied up
     return answer
+
+
+def _version() -> int:
+    print(f"lambdabuild {__version__}", flush=True)
+    return 0
+
+
+def _answer_again(arguments: Sequence[str]) -> int | Doubt | None:
+    from lambdabuild import noop  # --version does without
+
+    return noop.answer(arguments, time.monotonic())
 
 
 def run(arguments: Sequence[str], doubt: Doubt | None = None, steps: tuple[int, int] | None = None) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lambdabuild import noop
+from lambdabuild import __version__, noop
 from lambdabuild.clock import TICK
 from tests.project import Project, Ran
 
@@ -205,20 +205,32 @@ def test_what_changed_just_now_is_looked_at_once_more(project: Project) -> None:
     assert answer is None or answer.out == project.run("hash", "//...").out
 
 
-def test_a_no_op_imports_next_to_nothing(project: Project) -> None:
-    settle(project, "build", "//...")
-    code = """
+def started(*arguments: str) -> tuple[str, set[str]]:
+    """Returns what a start prints that ends without working anything out, and the modules it imports."""
+    code = f"""
 import os, sys
 before = set(sys.modules)
 from lambdabuild import cli
 os._exit = lambda code: sys.exit(0)
 try:
-    cli.main(["build", "//..."])
+    cli.main({list(arguments)})
 finally:
     print(*sorted(set(sys.modules) - before), file=sys.stderr)
 """
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return ran.stdout, set(ran.stderr.splitlines()[-1].split())
+
+
+def test_a_no_op_imports_next_to_nothing(project: Project) -> None:
+    settle(project, "build", "//...")
     with project.environment():
         # The environment is part of the question, and so is the interpreter, which are those of settle().
-        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "cached" in ran.stdout
-    assert set(ran.stderr.splitlines()[-1].split()) <= IMPORTED
+        out, imported = started("build", "//...")
+    assert "cached" in out
+    assert imported <= IMPORTED
+
+
+def test_the_version_is_told_without_so_much_as_a_no_op_imports() -> None:
+    out, imported = started("--version")
+    assert out == f"lambdabuild {__version__}\n"
+    assert imported <= {"__future__", "errno", "lambdabuild", "lambdabuild.cli"}

@@ -13,13 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from lambdabuild.action import SourceFile
 from lambdabuild.configured import ConfiguredGraph
 from lambdabuild.digest import Key
 from lambdabuild.errors import Location, UserError
 from lambdabuild.evaluation import Evaluation, Question, Say, evaluate
 from lambdabuild.inputs import InputFiles
-from lambdabuild.keys import KeyTable, NodeOf
+from lambdabuild.keys import KeyTable, NodeOf, sources
 from lambdabuild.label import Label, TargetPattern, parse_pattern
 from lambdabuild.sources import Kind, View, WorkingTree
 from lambdabuild.sources.seen import Watched, answers_alike
@@ -30,7 +29,6 @@ from lambdabuild.workspace import Workspace, load_workspace
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lambdabuild.sources.git_tree import GitTree
     from lambdabuild.store import ContentStore
 
 CHANGED, NEW, REMOVED = "changed", "new", "removed"
@@ -42,14 +40,12 @@ class State:
 
     revision: as somebody named it; "" for the working tree.
     commit:   its full hash, likewise.
-    git:      the view once more if it is one of git.
     """
 
     workspace: Workspace
     tree: View
     revision: str = ""
     commit: str = ""
-    git: GitTree | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +142,7 @@ def state_of(root: Path, revision: str, *, configs: Sequence[str], env: Mapping[
                 )
             workspace = load_workspace(root, configs=configs, env=env, data=top.read(WORKSPACE_FILE))
         tree = GitTree(files, root, workspace.ignore)
-        yield State(workspace, tree, revision, files.revision.commit, tree)
+        yield State(workspace, tree, revision, files.revision.commit)
 
 
 def affected(since: State, until: State, question: Question, say: Say) -> Affected:
@@ -204,8 +200,7 @@ def _hashed(state: State, evaluation: Evaluation, question: Question) -> _Hashed
 
 
 def _keys(state: State, evaluation: Evaluation, node_of: NodeOf | None = None) -> KeyTable:
-    if state.git:
-        state.git.hash(_sources(evaluation.graph))
+    state.tree.hash(sources(evaluation.graph.targets.values()))
     return KeyTable(evaluation.graph, node_of or InputFiles(state.tree, _no_store).node, tool_version)
 
 
@@ -238,18 +233,6 @@ def _table(evaluation: Evaluation, keys: KeyTable, revision: str) -> _Hashed:
     for error in once.values():
         _blame(error, revision)
     return _Hashed(hashes, kinds, frozenset(broken), frozenset(evaluation.unmatched), tuple(once.values()))
-
-
-def _sources(graph: ConfiguredGraph) -> list[str]:
-    """Returns the paths of all sources that hashing a graph reads."""
-    inputs = {
-        source
-        for target in graph.targets.values()
-        for files in (target.outputs, *(action.inputs for action in target.actions))
-        for source in files.values()
-        if isinstance(source, SourceFile)
-    }
-    return sorted({source.path for source in inputs})
 
 
 def _refuse(state: State, pattern: TargetPattern, say: Say) -> NoReturn:

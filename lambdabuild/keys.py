@@ -5,7 +5,7 @@ docs/hashing.md specifies what is computed here; this is its implementation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from lambdabuild.action import (
@@ -120,6 +120,18 @@ class _Hashes(dict[ConfiguredLabel, Key]):
         if self._part is None or id_ in self._news:
             raise KeyError(id_)
         return self._part.known(id_).hash
+
+
+def sources(targets: Iterable[ConfiguredTarget]) -> list[str]:
+    """Returns the paths of all files of the workspace that hashing `targets` reads, sorted."""
+    paths = {
+        source.path
+        for target in targets
+        for files in (target.outputs, *(action.inputs for action in target.actions))
+        for source in files.values()
+        if type(source) is SourceFile
+    }
+    return sorted(paths)
 
 
 def tag_of(hash_: Key) -> str:

@@ -20,7 +20,7 @@ from lambdabuild.execution import Event
 from lambdabuild.executors.local import LocalExecutor
 from lambdabuild.explain.history import LocalHistory
 from lambdabuild.inputs import InputFiles
-from lambdabuild.keys import KeyTable
+from lambdabuild.keys import KeyTable, sources
 from lambdabuild.output_paths import LISTING, output_directories
 from lambdabuild.outputs import VerifiedOnce, prepare
 from lambdabuild.plan import Plan
@@ -211,8 +211,10 @@ class Session:
 
     def keys(self, evaluation: Evaluation, *, keep_going: bool = False) -> KeyTable:
         """Returns hashes and keys; raises the first failure unless `keep_going`."""
+        graph, part = evaluation.graph, evaluation.part
         with span("hashing", "hash sources, work out keys") as work:
-            keys = KeyTable(evaluation.graph, self.inputs.node, tool_version, evaluation.part)
+            self.inputs.hash(sources(graph.targets[id_] for id_ in (part.news if part else graph.targets)))
+            keys = KeyTable(graph, self.inputs.node, tool_version, part)
             work.note(targets=len(keys.hashes))
         if keys.failures and not keep_going:
             raise next(iter(keys.failures.values()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lambdabuild.digest import Digest, digest_of
@@ -65,6 +65,9 @@ class Overlay:
         if path in self._files:
             return FileNode(digest_of(self._files[path]), False)
         return self._below.node(path)
+
+    def hash(self, paths: Sequence[str]) -> None:
+        self._below.hash([path for path in paths if path not in self._files])
 
     def place(self, digest: Digest) -> str | None:
         return self._below.place(digest)

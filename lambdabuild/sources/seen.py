@@ -8,7 +8,7 @@ nothing is known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -110,6 +110,10 @@ class Watched:
     def node(self, path: str) -> FileNode:
         found: FileNode = self._asked("node", path, self._view.node)
         return found
+
+    def hash(self, paths: Sequence[str]) -> None:
+        """Learns unnoted: what will be asked for is noted then."""
+        self._view.hash(paths)
 
     def place(self, digest: Digest) -> str | None:
         return self._view.place(digest)

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from lambdabuild.digest import CHUNK, Hasher
+from lambdabuild.digest import CHUNK, Digest, Hasher, digest_of
 from lambdabuild.tree import FileNode
 
 T = TypeVar("T")
@@ -30,16 +30,16 @@ class UnstableError(OSError):
     """The file changed each time that it was read."""
 
 
-def read_node(path: str) -> FileNode:
-    """Returns digest and executable bit of the file at `path`; raises OSError."""
+def read_node(path: str, *, follow: bool = True) -> FileNode:
+    """Returns digest and executable bit of the file at `path`; raises OSError.
+
+    follow: whether `path` itself may be a link; those on the way may be in any case.
+    """
 
     def measure(descriptor: int, status: os.stat_result) -> FileNode:
-        hasher = Hasher()
-        for piece in _pieces(descriptor):
-            hasher.update(piece)
-        return FileNode(hasher.digest(), bool(status.st_mode & 0o100))
+        return FileNode(_digest(descriptor, status.st_size), bool(status.st_mode & 0o100))
 
-    return _stably(path, measure)
+    return _stably(path, measure, 0 if follow else os.O_NOFOLLOW)
 
 
 def read_bytes(path: str) -> bytes:
@@ -49,18 +49,17 @@ def read_bytes(path: str) -> bytes:
 
 def pieces(path: str) -> Iterator[bytes]:
     """Yields the content of the file at `path`, whatever happens to it meanwhile; raises OSError."""
-    descriptor = _open(path)
+    descriptor, _ = _open(path)
     try:
         yield from _pieces(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _stably(path: str, read: Callable[[int, os.stat_result], T]) -> T:
+def _stably(path: str, read: Callable[[int, os.stat_result], T], flags: int = 0) -> T:
     for _ in range(ATTEMPTS):
-        descriptor = _open(path)
+        descriptor, before = _open(path, flags)
         try:
-            before = os.fstat(descriptor)
             value = read(descriptor, before)
             if _identity(before) == _identity(os.fstat(descriptor)):
                 return value
@@ -69,20 +68,37 @@ def _stably(path: str, read: Callable[[int, os.stat_result], T]) -> T:
     raise UnstableError(f"{path} changes while it is read")
 
 
-def _open(path: str) -> int:
+def _open(path: str, flags: int = 0) -> tuple[int, os.stat_result]:
+    """Returns a descriptor of the regular file at `path`, and its status; raises OSError."""
     try:
-        descriptor = os.open(path, _FLAGS)
+        descriptor = os.open(path, _FLAGS | flags)
     except OSError as error:
         if error.errno in (errno.ENXIO, errno.EOPNOTSUPP):  # what Linux and macOS say of a socket
             raise NotRegularError(f"{path} is not a regular file") from None
         raise
-    mode = os.fstat(descriptor).st_mode
-    if stat.S_ISREG(mode):
-        return descriptor
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode):
+        return descriptor, status
     os.close(descriptor)
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(f"{path} is a directory")
     raise NotRegularError(f"{path} is not a regular file")
+
+
+def _digest(descriptor: int, size: int) -> Digest:
+    """Returns the digest of the bytes from where a file is read on.
+
+    size: what its status says. What comes in one piece of just that size is all of it, unless
+          the status changes, which is looked at afterwards: most files need no second read.
+    """
+    first = os.read(descriptor, min(size + 1, CHUNK))
+    if len(first) == size:
+        return digest_of(first)
+    hasher = Hasher()
+    hasher.update(first)
+    for piece in _pieces(descriptor):
+        hasher.update(piece)
+    return hasher.digest()
 
 
 def _pieces(descriptor: int) -> Iterator[bytes]:

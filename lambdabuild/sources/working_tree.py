@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lambdabuild.digest import Digest, digest_of
 from lambdabuild.sources import stable
+from lambdabuild.sources.many import read_nodes
 from lambdabuild.sources.view import Kind, Links, SourceError, missing, not_a_file, outline_of
 from lambdabuild.tree import FileNode
 
@@ -101,6 +102,20 @@ class WorkingTree:
             self._places[node.digest] = real
         return node
 
+    def hash(self, paths: Sequence[str]) -> None:
+        """Learns the nodes of sources that will be asked for, on all cores.
+
+        Whatever is no plain file in a plain directory is left to `node`, and so is every error.
+        """
+        directories = {path.rpartition("/")[0] for path in paths}
+        plain = {each for each in directories if self._is_plain(each)}
+        wanted = [path for path in paths if path not in self._nodes and path.rpartition("/")[0] in plain]
+        places = [self._prefix + path for path in wanted]
+        for path, place, node in zip(wanted, places, read_nodes(places), strict=True):
+            if node is not None:
+                self._nodes[path] = node
+                self._places[node.digest] = place
+
     def place(self, digest: Digest) -> str | None:
         """Returns the absolute path where bytes of that digest were last seen, or None."""
         return self._places.get(digest)
@@ -115,6 +130,12 @@ class WorkingTree:
         if real != path:
             self.led[path] = real
         return real
+
+    def _is_plain(self, directory: str) -> bool:
+        """Tells whether no link is on the way to `directory`, nor it is one."""
+        with contextlib.suppress(OSError, ValueError, SourceError):
+            return self._follow(directory) == directory
+        return False
 
     def _note_end(self, path: str) -> None:
         """Notes where `path` leads, be there something or not: what appears there, changes answers."""

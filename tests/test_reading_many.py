@@ -1,0 +1,228 @@
+"""Reading many files at once gives what reading them one by one gives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from lambdabuild.digest import digest_of
+from lambdabuild.sources import SourceError, WorkingTree, many, stable, working_tree
+from lambdabuild.sources.many import read_nodes
+from lambdabuild.tree import FileNode
+from tests.strategies import components
+
+PROCESSES = 3
+
+
+class Entry(NamedTuple):
+    """What lies at a path. detail: a file's content, or a link's target."""
+
+    kind: str
+    detail: str = ""
+    mode: int = 0o644
+
+
+_names = st.sampled_from(["a", "b", "c"]) | components
+_targets = st.lists(_names | st.sampled_from(["..", "."]), min_size=1, max_size=3).map("/".join)
+_paths = st.lists(_names, min_size=1, max_size=3).map("/".join)
+_entries = st.one_of(
+    st.builds(Entry, st.just("file"), st.text(max_size=20), st.sampled_from([0o644, 0o755, 0o000])),
+    st.builds(Entry, st.just("link"), _targets | _targets.map("/{}".format)),
+    st.sampled_from([Entry("directory"), Entry("fifo"), Entry("socket"), Entry("vanished")]),
+)
+trees = st.dictionaries(_paths, _entries, max_size=12)
+
+
+def make(root: Path, entries: dict[str, Entry]) -> None:
+    """Makes what can be made of `entries`: some names are too long, some want to lie in a file."""
+    for path, entry in entries.items():
+        place = root / path
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if not place.resolve().is_relative_to(root) or os.path.lexists(place):
+                continue
+            _make(place, entry)
+        except (OSError, RuntimeError):
+            continue
+
+
+def _make(place: Path, entry: Entry) -> None:
+    if entry.kind == "file":
+        place.write_text(entry.detail)
+        place.chmod(entry.mode)
+    elif entry.kind == "link":
+        place.symlink_to(entry.detail)
+    elif entry.kind == "directory":
+        place.mkdir()
+    elif entry.kind == "fifo":
+        os.mkfifo(place)
+    elif entry.kind == "socket":
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(str(place))
+
+
+def told(tree: WorkingTree, path: str) -> object:
+    """Returns what a view says of `path`: a node, or an error."""
+    try:
+        return tree.node(path)
+    except SourceError as error:
+        return error.message, error.hint
+
+
+def everything(root: Path) -> list[str]:
+    """Returns the paths of all that exists, also those that a link is on the way of."""
+    found = []
+    for directory, below, names in os.walk(root):
+        found += [os.path.relpath(f"{directory}/{name}", root) for name in (*below, *names)]
+        for name in below:
+            if os.path.islink(f"{directory}/{name}"):
+                inside = [f"{directory}/{name}/{each}" for each in os.listdir(f"{directory}/{name}")[:20]]
+                found += [os.path.relpath(each, root) for each in inside]
+    return found
+
+
+@given(trees)
+@example({"a": Entry("file", "a", 0o755), "b": Entry("link", "a")})
+@example({"a/b": Entry("file"), "c": Entry("link", "a"), "b": Entry("link", "c/b")})
+@example({"a": Entry("link", "../../outside"), "b": Entry("link", "/etc/hostname")})
+def test_reading_many_at_once_equals_reading_them_one_by_one(entries: dict[str, Entry]) -> None:
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(working_tree, "read_nodes", partial(read_nodes, processes=PROCESSES))
+        root = Path(name).resolve() / "w"
+        root.mkdir()
+        make(root, entries)
+        paths = sorted({*everything(root), *entries, *(f"{path}/beyond" for path in entries)})
+        one_by_one, at_once = WorkingTree(root), WorkingTree(root)
+        expected = {path: told(one_by_one, path) for path in paths}
+        at_once.hash(paths)
+        assert {path: told(at_once, path) for path in paths} == expected
+        assert at_once.links == one_by_one.links
+        assert at_once.looked_at >= one_by_one.looked_at
+        for node in expected.values():
+            if isinstance(node, FileNode):
+                place = at_once.place(node.digest)
+                assert place
+                assert digest_of(Path(place).read_bytes()) == node.digest
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    """The paths of more files than there can be parts, so that some parts have several."""
+    for number in range(700):
+        (tmp_path / f"{number:03d}").write_text(f"{number}\n" * (number % 7))
+    return sorted(str(path) for path in tmp_path.iterdir())
+
+
+def nodes_of(paths: Sequence[str]) -> list[FileNode]:
+    return [stable.read_node(path) for path in paths]
+
+
+def no_child_is_left() -> bool:
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return True
+    return False
+
+
+def in_helpers(monkeypatch: pytest.MonkeyPatch, read: Callable[[many._Parts], object]) -> None:
+    """Lets `read` take parts in helpers, and this process none."""
+    here = os.getpid()
+    monkeypatch.setattr(many._Parts, "read", lambda parts: {} if os.getpid() == here else read(parts))
+
+
+@pytest.mark.parametrize("processes", [None, 1, 2, 5])
+def test_every_file_has_its_node_in_order(files: list[str], processes: int | None) -> None:
+    assert list(read_nodes(files, processes)) == nodes_of(files)
+    assert no_child_is_left()
+
+
+def test_helpers_read_what_this_process_does_not(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    in_helpers(monkeypatch, many._Parts.read)
+    assert list(read_nodes(files, PROCESSES)) == nodes_of(files)
+
+
+@pytest.mark.parametrize("end", [lambda: os._exit(1), lambda: os.kill(os.getpid(), signal.SIGKILL)])
+def test_what_a_helper_took_that_died_is_not_read(
+    files: list[str], monkeypatch: pytest.MonkeyPatch, end: Callable[[], None]
+) -> None:
+    in_helpers(monkeypatch, lambda parts: end())
+    assert list(read_nodes(files, PROCESSES)) == [None] * len(files)
+    assert no_child_is_left()
+
+
+def test_what_was_not_read_at_once_is_read_when_it_is_asked_for(
+    files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working_tree, "read_nodes", partial(read_nodes, processes=PROCESSES))
+    in_helpers(monkeypatch, lambda parts: os._exit(1))
+    tree = WorkingTree(Path(files[0]).parent)
+    names = [path.rpartition("/")[2] for path in files]
+    tree.hash(names)
+    assert [tree.node(name) for name in names] == nodes_of(files)
+
+
+def test_a_file_that_changes_under_a_helper_is_refused_as_ever(
+    files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = stable._digest
+
+    def meddling(descriptor: int, size: int) -> object:
+        os.utime(descriptor, ns=(1, os.fstat(descriptor).st_mtime_ns + 1))
+        return digest(descriptor, size)
+
+    monkeypatch.setattr(stable, "_digest", meddling)
+    monkeypatch.setattr(working_tree, "read_nodes", partial(read_nodes, processes=PROCESSES))
+    tree = WorkingTree(Path(files[0]).parent)
+    tree.hash(["003"])
+    with pytest.raises(SourceError, match=r"^003 changes while it is read$"):
+        tree.node("003")
+
+
+def test_an_interruption_leaves_no_helper_behind(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    here = os.getpid()
+
+    def read(parts: many._Parts) -> object:
+        if os.getpid() == here:
+            raise KeyboardInterrupt
+        return signal.pause()
+
+    monkeypatch.setattr(many._Parts, "read", read)
+    with pytest.raises(KeyboardInterrupt):
+        list(read_nodes(files, PROCESSES))
+    assert no_child_is_left()
+
+
+def test_nothing_forks_beside_another_thread(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fork", lambda: pytest.fail("a thread may hold a lock"))
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        assert list(read_nodes(files, PROCESSES)) == nodes_of(files)
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_where_no_process_is_to_be_had_this_one_reads_all(
+    files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused() -> int:
+        raise BlockingIOError("too many processes")
+
+    monkeypatch.setattr(os, "fork", refused)
+    before = len(os.listdir("/dev/fd"))
+    assert list(read_nodes(files, PROCESSES)) == nodes_of(files)
+    assert len(os.listdir("/dev/fd")) == before

@@ -196,7 +196,8 @@ def test_an_interruption_leaves_no_helper_behind(files: list[str], monkeypatch: 
     def read(parts: many._Parts) -> object:
         if os.getpid() == here:
             raise KeyboardInterrupt
-        return signal.pause()
+        signal.pause()
+        return None
 
     monkeypatch.setattr(many._Parts, "read", read)
     with pytest.raises(KeyboardInterrupt):

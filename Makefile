@@ -14,7 +14,7 @@ help:
 	@echo "make worker    build/worker/worker.pex, which runs inside builds on CodeBuild"
 	@echo "make cloud     AWS on this machine until Ctrl-C: S3, CodeBuild, a registry; prints what to export"
 	@echo "make nightly   the property tests, for longer"
-	@echo "make bench     measure against git status, b3sum and others"
+	@echo "make bench     no-ops, edits, hashing and memory beside git status, ninja, b3sum and Bazel"
 	@echo "make bench-packages   measure layers of packages against pip and uv, and cold starts"
 	@echo "make bench-remote  what builds on CodeBuild send: 200 commits, against the stand-in"
 	@echo "make bench-push  pushes beside docker and skopeo, builds on a large base, compressing"

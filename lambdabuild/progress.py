@@ -31,6 +31,8 @@ class BuildProgress:
         """Takes an event of the build; called from several threads."""
         if isinstance(event, Planned):
             if event.dirty:
+                # Not before: it has a thread, beside which sources are not hashed by several processes.
+                self._progress.start()
                 self._progress.update(self._task, total=event.dirty, visible=True)
             return
         if isinstance(event, Started):
@@ -43,7 +45,6 @@ class BuildProgress:
         self._progress.update(self._task, description=text)
 
     def __enter__(self) -> Self:
-        self._progress.start()
         return self
 
     def __exit__(

@@ -53,10 +53,12 @@ def main(arguments: Sequence[str]) -> None:
         print(tables[0].text(), end="\n\n", flush=True)
         for size in sizes:
             bench = Bench(size, SIZES[size], here, options.runs, frozenset(options.without))
-            tables.append(bench.table())
+            try:
+                tables.append(bench.table())
+            finally:
+                bench.end()
             figures[size] = bench.figures
             print(tables[-1].text(), end="\n\n", flush=True)
-            bench.end()
     if len(sizes) > 1:
         tables.append(rows.growth(figures))
         print(tables[-1].text())
@@ -122,8 +124,8 @@ class Bench:
         if self._bazel:
             self._bazel.end()
             shutil.rmtree(self._bazel.root)
-        shutil.rmtree(self._root)
-        shutil.rmtree(self._cache)
+        for directory in (self._root, self._cache):
+            shutil.rmtree(directory, ignore_errors=True)
 
     def table(self) -> Table:
         """Measures everything, the first things first."""

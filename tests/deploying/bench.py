@@ -149,14 +149,19 @@ def new_bench(cloud: Cloud, registry: Proxy, functions: int = 3, **more: Any) ->
     return Bench(cloud, registry, moto_server.new_bucket(), names, dict.fromkeys(names, "app.main"), **more)
 
 
+LIVES = 1 << 30
+"""So many requests nobody makes."""
+
+
 class Death:
     """Lets a client make so many requests, and then none: so the world sees one that was killed.
 
     answered: whether the last of them still arrived, and only its answer did not.
+    requests: how many it has made.
     """
 
     def __init__(self, cloud: Cloud, client: str, requests: int, *, answered: bool = False) -> None:
-        self.left, self.answered = requests, answered
+        self.left, self.answered, self.requests = requests, answered, 0
         self.came_true = False
         self._lock = threading.Lock()
         for proxy in (cloud.s3, cloud.lambda_gate):
@@ -165,6 +170,7 @@ class Death:
     def _fault(self) -> Fault:
         def fault(request: Request, forward: Forward) -> Reply:
             with self._lock:
+                self.requests += 1
                 self.left -= 1
                 left = self.left
             if left >= 0:

@@ -1,0 +1,24 @@
+"""Faults at every point of some work: CI takes a few of the points, `make soak` takes all of them.
+
+A test of a sweep has `@sweep` and a parameter `every`, and asks `points` where faults strike.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+sweep = pytest.mark.parametrize(
+    "every",
+    [pytest.param(False, id="some points"), pytest.param(True, id="every point", marks=pytest.mark.slow)],
+)
+
+
+def points(count: int, *, every: bool, between: int = 3) -> list[int]:
+    """Returns some of the numbers below `count`, in order: all of them, or those where things go wrong.
+
+    The first two and the last two are always among them, and `between` are spread over the others.
+    """
+    if every:
+        return list(range(count))
+    spread = {count * step // (between + 1) for step in range(1, between + 1)}
+    return sorted(spread | {*range(count)[:2], *range(count)[-2:]})

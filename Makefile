@@ -4,16 +4,17 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: help example test nightly lint type worker cloud bench bench-packages bench-push bench-questions bench-remote bench-actions clean
+.PHONY: help example test soak nightly lint type worker cloud bench bench-packages bench-push bench-questions bench-remote bench-actions clean
 
 help:
 	@echo "make example   build examples/receipts, and invoke its three functions"
-	@echo "make test      run all tests"
+	@echo "make test      run the tests; of what takes minutes to try at every point, some points"
+	@echo "make soak      try it at every point: the tests that make test leaves out"
 	@echo "make lint      ruff"
 	@echo "make type      mypy --strict"
 	@echo "make worker    build/worker/worker.pex, which runs inside builds on CodeBuild"
 	@echo "make cloud     AWS on this machine until Ctrl-C: S3, CodeBuild, a registry; prints what to export"
-	@echo "make nightly   the property tests, for longer"
+	@echo "make nightly   all tests, with far more examples of each property, and make soak"
 	@echo "make bench     no-ops, edits, hashing and memory beside git status, ninja, b3sum and Bazel"
 	@echo "make bench-packages   measure layers of packages against pip and uv, and cold starts"
 	@echo "make bench-remote  what builds on CodeBuild send: 200 commits, against the stand-in"
@@ -33,11 +34,17 @@ example: $(READY)
 	$(BIN)/lambdabuild run -C examples/receipts //infra/list_receipts:image
 	@echo "images are OCI layouts below examples/receipts/lambdabuild-out"
 
+# Who has little left to do takes work from the others: a few tests are most of the time.
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
+
 test: $(READY)
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
+
+soak: $(READY)
+	$(PYTEST) -m slow $(ARGS)
 
 nightly: $(READY)
-	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n auto tests
+	HYPOTHESIS_PROFILE=long $(PYTEST) $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

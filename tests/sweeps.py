@@ -1,11 +1,13 @@
 """Faults at every point of some work: CI takes a few of the points, `make soak` takes all of them.
 
-A test of a sweep has `@sweep` and a parameter `every`, and asks `points` where faults strike.
+A test of a sweep has `@sweep` and a parameter `every`, and asks `points` where faults strike. Of a list
+of cases that is written down, those in `rarely` are left to the soak: each kind of case has another.
 """
 
 from __future__ import annotations
 
 import pytest
+from _pytest.mark import ParameterSet
 
 sweep = pytest.mark.parametrize(
     "every",
@@ -22,3 +24,8 @@ def points(count: int, *, every: bool, between: int = 3) -> list[int]:
         return list(range(count))
     spread = {count * step // (between + 1) for step in range(1, between + 1)}
     return sorted(spread | {*range(count)[:2], *range(count)[-2:]})
+
+
+def rarely(*case: object) -> ParameterSet:
+    """Returns the case of a parametrized test for `make soak` alone."""
+    return pytest.param(*case, marks=pytest.mark.slow)

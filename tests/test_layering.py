@@ -14,6 +14,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "lambdabuild"
 MAX_LINES = 500
 
+# Of the sources alone, whatever Python reads them.
+pytestmark = pytest.mark.once
+
 
 def rows() -> list[list[str]]:
     """Returns the rows of docs/ARCHITECTURE.md, the one that imports nothing first."""
@@ -32,21 +35,25 @@ def room(path: Path) -> str:
 
 
 @cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
 def imports(path: Path) -> tuple[tuple[str, bool], ...]:
     """Returns (imported module, whether at module level) of a file, imports inside functions as well."""
     return tuple(_imports(path))
 
 
 def _imports(path: Path) -> Iterator[tuple[str, bool]]:
-    tree = ast.parse(path.read_text())
-    top = {
-        id(node) for node in ast.walk(tree) if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    }
     inner = {
-        id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for n in ast.walk(f) if n is not f
+        id(node)
+        for function in ast.walk(parsed(path))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
     }
-    for node in ast.walk(tree):
-        level = id(node) in top - inner
+    for node in ast.walk(parsed(path)):
+        level = id(node) not in inner
         if isinstance(node, ast.Import):
             yield from ((alias.name, level) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module == "lambdabuild":
@@ -104,7 +111,7 @@ def test_only_the_command_line_prints() -> None:
     printing = {
         room(path)
         for path in FILES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     }
     assert printing == {"cli"}
@@ -126,7 +133,7 @@ def test_subprocesses_get_argument_lists() -> None:
     shells = [
         f"{path}:{node.lineno}"
         for path in FILES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.Call)
         and any(
             k.arg == "shell" and not (isinstance(k.value, ast.Constant) and k.value.value is False)

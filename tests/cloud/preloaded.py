@@ -1,29 +1,36 @@
-"""What a build on CodeBuild imports, and reads from botocore. Clients are forked from who has imported this."""
+"""What any command imports, and reads from botocore. Clients are forked from who has imported this."""
 
 from __future__ import annotations
 
-from functools import cache
+import importlib
+import pkgutil
 from typing import Any
 
 import boto3
 import botocore.loaders
 
-import lambdabuild.cli
-import lambdabuild.commands.build
-import lambdabuild.remote.connecting
-import lambdabuild.session
+import lambdabuild
+from lambdabuild.guard import reading
 
-__all__ = ["lambdabuild"]
+# What runs when it is imported, and what brings another program's library along.
+_LEFT_OUT = ("__main__", "pulumi")
 
-_load = botocore.loaders.JSONFileLoader.load_file
+for _module in pkgutil.walk_packages(lambdabuild.__path__, "lambdabuild."):
+    if not _module.name.endswith(_LEFT_OUT):
+        importlib.import_module(_module.name)
+for _kind in reading.DETECTORS:
+    reading._plugin(_kind)
+
+# Looking for the models of the services, and reading them, is half of what a client takes.
+_known: dict[Any, Any] = {}
+_make = botocore.loaders.Loader.__init__
 
 
-@cache
-def _loaded(path: str) -> Any:
-    return _load(botocore.loaders.JSONFileLoader(), path)
+def _with_what_is_known(loader: botocore.loaders.Loader, *arguments: Any, **named: Any) -> None:
+    _make(loader, *arguments, **named)
+    loader._cache = _known
 
 
-# Reading the models of the services is half of what a client takes.
-botocore.loaders.JSONFileLoader.load_file = lambda self, file_path: _loaded(file_path)
-for _service in ("s3", "codebuild", "logs"):
+botocore.loaders.Loader.__init__ = _with_what_is_known
+for _service in ("s3", "codebuild", "logs", "lambda", "sts"):
     boto3.session.Session("nobody", "none").client(_service, region_name="eu-central-1")

@@ -20,7 +20,7 @@ __all__ = ["build_image", "stand_in"]
 OF_THIS_MACHINE = ("PIP_CERT", "PIP_FIND_LINKS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
 
-@pytest.mark.slow
+@pytest.mark.once
 def test_a_container_makes_the_images_that_this_machine_makes(
     cloud: Cloud, build_image: str, stand_in: StandIn, tmp_path: Path
 ) -> None:

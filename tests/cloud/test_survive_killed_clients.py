@@ -17,6 +17,7 @@ from tests.cloud.surviving import (
     publications,
     recover,
 )
+from tests.sweeps import points, sweep
 
 POINTS = 30
 """At least so many there have to be."""
@@ -25,7 +26,7 @@ AT_ONCE = 4
 _READING = ("GET ", "HEAD ", "BatchGetBuilds", "GetLogEvents")
 
 
-def points(seen: list[str]) -> list[tuple[int, bool]]:
+def moments(seen: list[str]) -> list[tuple[int, bool]]:
     """Returns where to kill, as Kill takes it: before and after what writes, and around what reads.
 
     seen: what a client asks for that lives. Of the blobs that it reads in the end, the first counts.
@@ -42,14 +43,18 @@ def points(seen: list[str]) -> list[tuple[int, bool]]:
     return chosen
 
 
-def test_a_client_killed_at_any_request_costs_nothing_but_itself(cloud: Cloud, tmp_path: Path) -> None:
+@sweep
+def test_a_client_killed_at_any_request_costs_nothing_but_itself(
+    cloud: Cloud, tmp_path: Path, *, every: bool
+) -> None:
     whole = new_team(cloud, tmp_path / "whole")
     expected = whole.local_digests()
     count = Kill(0, after=False)
     count.watch(cloud, "alice")
     check(whole, build(whole), expected)
-    chosen = points(count.seen)
-    assert len(chosen) >= POINTS, count.seen
+    found = moments(count.seen)
+    assert len(found) >= POINTS, count.seen
+    chosen = [found[number] for number in points(len(found), every=every, between=4)]
 
     def wrong_after(number: int) -> str:
         """Returns what is wrong after the client was killed there, "" if nothing is."""

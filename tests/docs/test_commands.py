@@ -19,7 +19,7 @@ from tests.oci.registry.real import running
 from tests.require import unavailable
 
 
-@pytest.mark.slow
+@pytest.mark.once
 @pytest.mark.skipif(sys.platform != "linux", reason="the example's base is made from a Python on Linux")
 @pytest.mark.parametrize("name", ["README.md", "docs/manual.md", "docs/infrastructure.md"])
 def test_commands_print_what_the_page_says(name: str, tmp_path: Path) -> None:

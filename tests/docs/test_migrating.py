@@ -62,7 +62,7 @@ class Shop(Console):
             target.write_text(text)
 
 
-@pytest.mark.slow
+@pytest.mark.once
 def test_commands_of_the_migration_print_what_the_page_says(tmp_path: Path, stand_in: StandIn) -> None:
     try:
         choose_runner()

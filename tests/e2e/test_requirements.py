@@ -15,7 +15,7 @@ from lambdabuild.workspace import host_machine_platform
 from tests.project import Project
 from tests.require import unavailable
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.once
 
 FILES = {
     "WORKSPACE.toml": '[workspace]\nplatforms = ["host"]\n',

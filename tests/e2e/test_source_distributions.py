@@ -16,7 +16,7 @@ from lambdabuild.execution import Event, Finished
 from tests.project import Project
 from tests.require import unavailable
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.once
 
 FILES = {
     "WORKSPACE.toml": '[workspace]\nplatforms = ["host"]\n',

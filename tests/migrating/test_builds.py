@@ -71,7 +71,7 @@ def example(tmp_path: Path, *, workspace: bool) -> Project:
     return Project(target, tmp_path / "cache" / "lambdabuild", workspace=False)
 
 
-@pytest.mark.slow
+@pytest.mark.once
 @pytest.mark.usefixtures("_mirrored")
 @pytest.mark.parametrize("workspace", [True, False], ids=["with WORKSPACE.toml", "without"])
 def test_the_example_builds_from_what_is_written(tmp_path: Path, workspace: bool) -> None:

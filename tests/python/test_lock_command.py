@@ -13,7 +13,7 @@ from lambdabuild.python.lock_file import parse_lock
 from tests.project import Project
 from tests.python.tiny_index import TinyIndex
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.once
 
 WORKSPACE = '[workspace]\nplatforms = ["host"]\n'
 BUILD = (

@@ -16,7 +16,7 @@ from lambdabuild.python.pins import Pin, Pins
 from lambdabuild.python.platforms import Combination
 from tests.require import unavailable
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.once
 
 PY311 = Combination.of("3.11", "glibc 2.28", "linux/amd64")
 PY312 = Combination.of("3.12", "glibc 2.28", "linux/amd64")

@@ -17,7 +17,7 @@ from lambdabuild.workspace import host_machine_platform
 from tests.python.tiny_index import TinyIndex
 from tests.require import unavailable
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.once
 
 MACHINE = host_machine_platform()
 HERE = Combination.of("{}.{}".format(*sys.version_info), "glibc 2.28", MACHINE)

@@ -26,7 +26,7 @@ from tests.query.graphs import FILES, LABELS, PACKAGES, Plain, acyclic, expressi
 BAZEL = shutil.which("bazel")
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.once,
     pytest.mark.skipif(BAZEL is None, reason="CI installs none; on Debian: apt-get install bazel-bootstrap"),
 ]
 

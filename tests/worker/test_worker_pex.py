@@ -68,7 +68,7 @@ def test_what_pex_says_is_told_when_it_fails(tmp_path: Path) -> None:
     assert caught.value.details
 
 
-@pytest.mark.slow
+@pytest.mark.once
 def test_a_worker_made_twice_is_the_same_and_has_wheels_for_all_machines(tmp_path: Path) -> None:
     one, two = make_worker(tmp_path / "1.pex"), make_worker(tmp_path / "2.pex")
     assert one.sha256 == two.sha256
@@ -79,7 +79,7 @@ def test_a_worker_made_twice_is_the_same_and_has_wheels_for_all_machines(tmp_pat
     assert not [name for name in names if name.endswith((".tar.gz", ".zip"))]
 
 
-@pytest.mark.slow
+@pytest.mark.once
 @pytest.mark.parametrize("version", ["this one", "3.11.7", "3.12.1", "3.13.0"])
 def test_it_starts_with_plain_python(version: str, tmp_path: Path) -> None:
     python = Path(sys.executable) if version == "this one" else PYTHONS / version / "bin" / "python3"

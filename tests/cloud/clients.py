@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.cloud.remote import Ran, Team
 
-SECONDS = 120
+SECONDS = 300
 """A client that takes longer hangs."""
 
 _forked = multiprocessing.get_context("forkserver")
@@ -68,15 +69,17 @@ def begin(
     client: str = "alice",
     cache: str = "",
     before: Callable[[], object] | None = None,
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> Client:
     """Starts the command line. Once it is there, a signal may be sent.
 
     client:    whose access key it signs with.
     cache:     the name of its cache; that of `client` if it is not said.
     before:    is called in the new process first; a function of a module.
+    variables: more of its environment.
     """
     directory = Path(tempfile.mkdtemp(dir=team.caches.parent))
-    environ = {**os.environ, **team.cloud.environment(client)}
+    environ = {**os.environ, **team.cloud.environment(client), **variables}
     environ["XDG_CACHE_HOME"] = str(team.caches / (cache or client))
     made = Client(
         _forked.Process(

@@ -10,7 +10,8 @@ import boto3
 import botocore.loaders
 
 import lambdabuild
-from lambdabuild.guard import reading
+from lambdabuild.guard.kinds import DETECTORS
+from lambdabuild.guard.reading import _plugin
 
 # What runs when it is imported, and what brings another program's library along.
 _LEFT_OUT = ("__main__", "pulumi")
@@ -18,8 +19,8 @@ _LEFT_OUT = ("__main__", "pulumi")
 for _module in pkgutil.walk_packages(lambdabuild.__path__, "lambdabuild."):
     if not _module.name.endswith(_LEFT_OUT):
         importlib.import_module(_module.name)
-for _kind in reading.DETECTORS:
-    reading._plugin(_kind)
+for _kind in DETECTORS:
+    _plugin(_kind)
 
 # Looking for the models of the services, and reading them, is half of what a client takes.
 _known: dict[Any, Any] = {}

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -111,23 +108,11 @@ class Team:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(content)
 
-    def start(self, *arguments: str, client: str = "alice", **variables: str) -> subprocess.Popen[str]:
-        """Starts the command line as a client of its own, with a cache of its own."""
-        env = {**os.environ, **self.cloud.environment(client), **variables}
-        env["XDG_CACHE_HOME"] = str(self.caches / client)
-        return subprocess.Popen(
-            [sys.executable, "-m", "lambdabuild", *arguments],
-            cwd=self.root,
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
     def run(self, *arguments: str, client: str = "alice", **variables: str) -> Ran:
-        with self.start(*arguments, client=client, **variables) as process:
-            out, err = process.communicate()
-        return Ran(process.returncode, out, err)
+        """Runs the command line as a client of its own, in a process and with a cache of its own."""
+        from tests.cloud import clients  # which know teams
+
+        return clients.begin(self, *arguments, client=client, variables=variables).ended()
 
     def build(self, *arguments: str, client: str = "alice", **variables: str) -> Ran:
         """Builds everything; gives the results as JSON."""
@@ -135,9 +120,7 @@ class Team:
 
     def local_digests(self) -> dict[str, str]:
         """Returns the image digests of an undisturbed build on this machine, by label."""
-        from tests.cloud import clients  # which know teams
-
-        ran = clients.start(self, "--executor", "local", client="undisturbed").ended()
+        ran = self.build("//...", "--executor", "local", client="undisturbed")
         assert ran.code == 0, ran.err
         return digests(ran)
 

@@ -246,6 +246,7 @@ def test_events_tell_the_plan_then_each_step(tmp_path: Path) -> None:
     assert [type(event) for event in world.events] == [Planned, Started, Failed]
 
 
+@pytest.mark.once
 def test_five_thousand_ready_actions_are_no_trouble(tmp_path: Path) -> None:
     names = [f"a{i}" for i in range(5000)]
     world = World(tmp_path, {name: [] for name in names})

@@ -147,7 +147,7 @@ git_settings = st.sampled_from(
 )
 
 
-@settings(max_examples=max(settings().max_examples // 4, 10))
+@settings(max_examples=max(settings().max_examples // 8, 10))
 @given(steps, steps, steps, git_settings, st.sampled_from(["", "sub/space"]))
 def test_affected_equals_the_difference_of_two_checkouts(
     first: list[Edit], second: list[Edit], third: list[Edit], configured: dict[str, str], inside: str

@@ -13,7 +13,7 @@ from benchmarks.workload import Size
 from .aws import Cloud
 
 SIZE = Size(packages=12, files=6, images=24)
-COMMITS = 6
+COMMITS = 4
 
 
 @pytest.fixture(scope="module")

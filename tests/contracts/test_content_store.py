@@ -80,7 +80,7 @@ class LocalBackend:
 @dataclasses.dataclass(frozen=True)
 class S3Backend:
     root: Path
-    rounds: ClassVar[int] = 10
+    rounds: ClassVar[int] = 6
 
     @cached_property
     def place(self) -> S3Place:

@@ -108,7 +108,7 @@ def world() -> Iterator[World]:
         yield World(Path(directory))
 
 
-brief = settings(max_examples=max(10, settings().max_examples // 5))
+brief = settings(max_examples=max(10, settings().max_examples // 10))
 
 
 @brief

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdabuild.digest import Key, key_of
@@ -155,6 +155,7 @@ def put(place: S3Place, data: bytes) -> None:
     place.put(f"history/{name_of('w', LABEL, PLATFORM)}", data)
 
 
+@settings(max_examples=max(10, settings().max_examples // 4))
 @given(st.lists(st.integers(0, LIMIT + 5), min_size=1, max_size=8))
 def test_states_come_back_latest_first_and_each_once(numbers: list[int]) -> None:
     place = S3Place(Path(os.devnull))

@@ -171,5 +171,7 @@ def ask(project: Project, question: tuple[str, ...]) -> tuple[int, list[str], li
 
 TestAnswers = Answers.TestCase
 TestAnswers.settings = settings(
-    settings.get_profile("default"), max_examples=settings().max_examples // 10, stateful_step_count=12
+    settings.get_profile("default"),
+    max_examples=max(1, settings().max_examples // 20),
+    stateful_step_count=12,
 )

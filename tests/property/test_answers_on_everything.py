@@ -185,6 +185,6 @@ def _told(answer: tuple[int, list[str], list[str]]) -> tuple[int, list[str], lis
 TestEverything = Everything.TestCase
 TestEverything.settings = settings(
     settings.get_profile("default"),
-    max_examples=max(1, settings().max_examples // 20),
+    max_examples=max(1, settings().max_examples // 40),
     stateful_step_count=10,
 )

@@ -40,8 +40,14 @@ def mall(whole_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Mall:
 
 
 @pytest.fixture
-def shop(cloud: Cloud, mall: Mall, tmp_path: Path) -> Shop:
+def answering() -> bool:
+    """Whether functions can be asked. For tests that do not ask, a fixture of this name says so."""
+    return True
+
+
+@pytest.fixture
+def shop(cloud: Cloud, mall: Mall, tmp_path: Path, *, answering: bool) -> Shop:
     """Three functions, made with some image."""
-    made = new_shop(cloud, mall.registry, tmp_path, mall.caches)
+    made = new_shop(cloud, mall.registry, tmp_path, mall.caches, answering=answering)
     made.create(mall.image)
     return made

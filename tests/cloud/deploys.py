@@ -16,8 +16,9 @@ from tests.cloud.functions import Function
 from tests.cloud.proxy import Proxy
 from tests.cloud.remote import Ran, Team
 
+PYTHON = 'host_python_image(name = "python")\n'
+NO_PYTHON = 'base_image(name = "python", base = "scratch", srcs = ["base.txt"])\n'
 BUILD = """\
-host_python_image(name = "python")
 lambda_image(
     name = "shop",
     base = ":python",
@@ -49,12 +50,14 @@ FUNCTIONS = ("sell", "buy", "send")
 class Shop:
     """Two images, three functions, all of their own: no other test knows them.
 
-    name: what their names begin with.
+    name:      what their names begin with.
+    answering: whether there is a Python in the images. It takes most of the time that a push takes.
     """
 
     team: Team
     name: str
     registry: Proxy
+    answering: bool = True
 
     @property
     def cloud(self) -> Cloud:
@@ -64,7 +67,8 @@ class Shop:
         """Writes sources whose handlers answer with `number`; changes: names of files without .py -> text."""
         texts = {"shop": SHOP, "post": POST, **changes}
         files = {f"{name}.py": text.replace("NUMBER", str(number)) for name, text in texts.items()}
-        self.team.write({"BUILD": BUILD.replace("STACK", self.name), **files})
+        base = PYTHON if self.answering else NO_PYTHON
+        self.team.write({"BUILD": base + BUILD.replace("STACK", self.name), "base.txt": "base\n", **files})
 
     def function(self, what: str) -> Function:
         return self.cloud.functions[self.function_name(what)]
@@ -113,16 +117,16 @@ class Shop:
         }
 
 
-def new_shop(cloud: Cloud, registry: Proxy, directory: Path, caches: Path, settings: str = "") -> Shop:
+def new_shop(cloud: Cloud, registry: Proxy, directory: Path, caches: Path, *, answering: bool = True) -> Shop:
     """Returns a workspace of its own; its functions are not there yet.
 
     caches: where those of its clients are; shared by tests, the base is made once.
     """
-    lines = f'[registry]\npush = ["{registry.host}/{directory.name}"]\n[define]\nstage = "dev"\n{settings}'
+    lines = f'[registry]\npush = ["{registry.host}/{directory.name}"]\n[define]\nstage = "dev"\n'
     team = Team(cloud, cloud.place(), directory / "w", caches, {}, lines)
     workspace = team.workspace().replace('default = "codebuild"', 'default = "local"')
     team.write({"WORKSPACE.toml": workspace.replace('["linux/amd64"]', '["host"]')})
-    shop = Shop(team, directory.name, registry)
+    shop = Shop(team, directory.name, registry, answering)
     shop.write(1)
     return shop
 

@@ -6,11 +6,19 @@ import signal
 import threading
 import time
 
+import pytest
+
 from tests.cloud.clients import Client
 from tests.cloud.deploys import FUNCTIONS, POST, Shop, all_answer
 from tests.cloud.faults import Rule, around
 
 
+@pytest.fixture
+def answering() -> bool:
+    return False
+
+
+@pytest.mark.parametrize("answering", [True])
 def test_three_functions_of_two_images_answer_with_their_new_code_and_after_a_rollback_with_the_old(
     shop: Shop,
 ) -> None:

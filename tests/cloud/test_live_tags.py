@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -27,6 +28,11 @@ def running(shop: Shop) -> dict[str, str]:
 
 def live(shop: Shop) -> dict[str, str]:
     return {tag: digest for tag, digest in tagged(shop).items() if tag.startswith("live-")}
+
+
+@pytest.fixture
+def answering() -> bool:
+    return False
 
 
 def test_a_tag_follows_its_function_to_another_image_and_back(shop: Shop) -> None:
@@ -58,6 +64,7 @@ def test_versions_and_aliases_have_tags_of_their_own(shop: Shop) -> None:
     assert set(live(shop)) == {f"live-{name}-1", f"live-{name}-prod"}
 
 
+@pytest.mark.parametrize("answering", [True])
 def test_a_tag_that_is_refused_is_a_note_and_the_next_deploy_makes_up_for_it(shop: Shop) -> None:
     refusal = reply(Reply(403, b'{"errors": [{"code": "DENIED", "message": "no right to tag"}]}'))
     shop.registry.add(Rule(refusal, method="PUT", path="/manifests/live-", times=FOR_EVER))

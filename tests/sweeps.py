@@ -22,8 +22,9 @@ def points(count: int, *, every: bool, between: int = 3) -> list[int]:
     """
     if every:
         return list(range(count))
-    spread = {count * step // (between + 1) for step in range(1, between + 1)}
-    return sorted(spread | {*range(count)[:2], *range(count)[-2:]})
+    numbers = range(count)
+    spread = {count * step // (between + 1) for step in range(between + 1)} if count else set()
+    return sorted({*spread, *numbers[:2], *numbers[-2:]})
 
 
 def rarely(*case: object) -> ParameterSet:

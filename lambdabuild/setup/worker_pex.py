@@ -44,7 +44,11 @@ DISTRIBUTIONS: Final = (
 
 _LIBC = "glibc 2.28"  # that of no build image is older
 _EPOCH = "315532800"  # 1980-01-01, the oldest time that a zip file can have
-_ALWAYS = ("--use-pip-config", "--resolver-version", "pip-2020-resolver", "--no-build", "--no-compile")
+_ALWAYS = (
+    *("--use-pip-config", "--resolver-version", "pip-2020-resolver", "--no-build", "--no-compile"),
+    # Else it is where the cache of whoever packs is, and their path would be part of the worker.
+    *("--runtime-pex-root", "~/.cache/pex"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,11 @@ import select
 import signal
 import struct
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, TypeVar
 
 from lambdabuild.collector import held_back
@@ -36,6 +38,7 @@ STACK_BYTES = 512 << 20
 MEMORY_BYTES = 3 << 30
 CPU_SECONDS = 300
 PATIENCE_SECONDS = 20.0
+_MOST_WAITS = 15
 _LENGTH = struct.Struct("<Q")
 
 
@@ -51,7 +54,7 @@ def isolated(
     beat(name) says what is being worked on, and that there is progress; it is
     cheap. emit(value) hands a value to `on_event` here while the work goes on.
     Errors of `work` are raised here. Raises UserError when the child runs out
-    of memory, crashes, or is silent for `patience` seconds.
+    of memory, crashes, or is silent for `patience` seconds in which it had a core.
     """
     life = mmap.mmap(-1, mmap.PAGESIZE)
     reader, writer = os.pipe()
@@ -66,7 +69,7 @@ def isolated(
     finished = False
     try:
         with open(reader, "rb") as pipe:
-            kind, value = _listen(pipe, life, on_event, patience)
+            kind, value = _listen(pipe, _Silence(pid, life, patience), on_event)
         finished = True
     finally:
         if not finished:
@@ -144,12 +147,10 @@ def _send(pipe: BinaryIO, message: bytes) -> None:
     pipe.flush()
 
 
-def _listen(
-    pipe: BinaryIO, life: mmap.mmap, on_event: Callable[[Any], None], patience: float
-) -> tuple[str, Any]:
+def _listen(pipe: BinaryIO, silence: _Silence, on_event: Callable[[Any], None]) -> tuple[str, Any]:
     while True:
-        head = _read(pipe, _LENGTH.size, life, patience)
-        body = _read(pipe, _LENGTH.unpack(head)[0], life, patience) if head else None
+        head = _read(pipe, _LENGTH.size, silence)
+        body = _read(pipe, _LENGTH.unpack(head)[0], silence) if head else None
         if body is None:
             return "death", None
         with held_back():
@@ -159,21 +160,55 @@ def _listen(
         on_event(value)
 
 
-def _read(pipe: BinaryIO, size: int, life: mmap.mmap, patience: float) -> bytes | None:
+def _read(pipe: BinaryIO, size: int, silence: _Silence) -> bytes | None:
     """Returns `size` bytes, or None at the end; raises UserError when the child falls silent."""
     data = bytearray()
     while len(data) < size:
-        before = life[:8]
-        ready, _, _ = select.select([pipe], [], [], patience)
+        ready, _, _ = select.select([pipe], [], [], silence.patience)
         if not ready:
-            if life[:8] == before:
-                raise _stuck(life, patience)
+            silence.check()
             continue
         piece = os.read(pipe.fileno(), min(size - len(data), 1 << 20))
         if not piece:
             return None
         data += piece
     return bytes(data)
+
+
+class _Silence:
+    """How long a child has shown no sign of life.
+
+    What counts are the seconds that it had a core: on a busy machine it may get none for long.
+    """
+
+    def __init__(self, pid: int, life: mmap.mmap, patience: float) -> None:
+        self.patience = patience
+        self._pid = pid
+        self._life = life
+        self._last = self._now()
+
+    def check(self) -> None:
+        """Raises UserError if it has been silent for too long."""
+        sign, busy, passed = self._now()
+        if sign != self._last[0]:
+            self._last = (sign, busy, passed)
+        elif busy - self._last[1] >= self.patience or passed - self._last[2] >= _MOST_WAITS * self.patience:
+            raise _stuck(self._life, self.patience)
+
+    def _now(self) -> tuple[bytes, float, float]:
+        """Returns the last sign of life, and the seconds that the child has had a core, and have passed."""
+        passed = time.monotonic()
+        return self._life[:8], _busy_seconds(self._pid, passed), passed
+
+
+def _busy_seconds(pid: int, passed: float) -> float:
+    """Returns the seconds for which a process has had a core; those that have `passed` if nobody tells."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return passed
+    user, system = stat.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _file(life: mmap.mmap) -> str:

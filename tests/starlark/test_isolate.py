@@ -214,6 +214,19 @@ def test_slow_work_that_makes_progress_is_waited_for() -> None:
     assert isolated(work, patience=1) == "done"
 
 
+def test_who_gets_no_core_is_waited_for() -> None:
+    def work(beat: Beat, emit: Emit) -> str:
+        time.sleep(1.2)  # a busy machine is no fault of a BUILD file
+        return "done"
+
+    assert isolated(work, patience=0.3) == "done"
+
+
+def test_who_waits_for_ever_is_stopped() -> None:
+    with pytest.raises(UserError, match="makes no progress"):
+        isolated(lambda beat, emit: time.sleep(60), patience=0.1)
+
+
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGABRT])
 def test_a_crash_is_an_error_at_the_file(number: signal.Signals) -> None:
     def work(beat: Beat, emit: Emit) -> None:

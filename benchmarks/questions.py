@@ -3,9 +3,9 @@
 usage: python -m benchmarks.questions [S|M|L]… [--runs N] [--drop-caches] [--markdown FILE]     (default: L)
 
 The workspace has BUILD files of both, with the same targets. Every figure is a
-whole process. lambdabuild keeps nothing between two questions: its cold run is
-the first one, with --drop-caches (needs root) after the kernel has forgotten
-all files. Bazel's cold run has to start its server; its warm ones ask it again.
+whole process. lambdabuild's cold run is the first one, with --drop-caches (needs
+root) after the kernel has forgotten all files; a warm `query` finds that nothing
+has changed. Bazel's cold run has to start its server; its warm ones ask it again.
 Without a `bazel` in PATH (Debian has 4.2.3: apt-get install bazel-bootstrap),
 its columns are empty.
 """

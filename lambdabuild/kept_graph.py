@@ -181,7 +181,10 @@ class KeptGraph(Graph):
 
     def _entry(self, number: int) -> tuple[ConfiguredTarget, Key, tuple[Key, ...]]:
         if number not in self._read:
-            self._read[number] = _load(self.chunk(number))
+            try:
+                self._read[number] = _load(self.chunk(number))
+            except pickle.UnpicklingError:
+                raise self._damaged() from None
         return self._read[number]
 
     def _damaged(self) -> ExternalError:
@@ -233,12 +236,19 @@ def read(path: str, id_: bytes) -> KeptGraph | None:
     return None
 
 
-def chunk_of(target: ConfiguredTarget, keys: KeyTable) -> bytes:
-    """Returns the bytes of a target with its hash and keys; raises UnpicklingError if they are of no use."""
-    deep = tuple(keys.deep_key(action.id) for action in target.actions)
-    chunk = pickle.dumps((target, keys.hashes[target.id], deep), pickle.HIGHEST_PROTOCOL)
-    _load(chunk)
-    return chunk
+def chunks_of(targets: Iterable[ConfiguredTarget], keys: KeyTable) -> Iterator[bytes]:
+    """Yields the bytes of targets with their hashes and keys; raises UnpicklingError if they are of no use.
+
+    That is found out of one target of each kind: all of a kind are made of the same classes.
+    """
+    kinds = set()
+    for target in targets:
+        deep = tuple(keys.deep_key(action.id) for action in target.actions)
+        chunk = pickle.dumps((target, keys.hashes[target.id], deep), pickle.HIGHEST_PROTOCOL)
+        if target.kind not in kinds:
+            kinds.add(target.kind)
+            _load(chunk)
+        yield chunk
 
 
 def encode(id_: bytes, index: Index, chunks: Iterable[bytes], parts: Iterable[bytes]) -> bytes:

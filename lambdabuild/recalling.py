@@ -21,7 +21,7 @@ from lambdabuild import kept_graph
 from lambdabuild.configured import ConfiguredLabel
 from lambdabuild.digest import Key
 from lambdabuild.evaluation import Evaluation
-from lambdabuild.kept_graph import Graph, Index, taken
+from lambdabuild.kept_graph import Graph, Index, chunks_of, taken
 from lambdabuild.kept_paths import Facts, parts_of
 from lambdabuild.keys import KeyTable, Known, Part
 from lambdabuild.noop import Doubt
@@ -301,5 +301,4 @@ def encoded_graph(id_: bytes, evaluation: Evaluation, keys: KeyTable, leads: Map
         said=evaluation.said,
         notes=tuple(evaluation.notes.get(root, ()) for root in evaluation.roots),
     )
-    chunks = (kept_graph.chunk_of(target, keys) for target in targets.values())
-    return kept_graph.encode(id_, index, chunks, parts_of(paths))
+    return kept_graph.encode(id_, index, chunks_of(targets.values(), keys), parts_of(paths))

@@ -15,7 +15,7 @@ from typing import Any
 from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel, ConfiguredTarget
 from lambdabuild.errors import LambdaBuildError
 from lambdabuild.evaluation import Evaluation, Maker, Question, evaluated
-from lambdabuild.kept_graph import Graph, Index, KeptGraph, chunk_of, closure, encode, taken
+from lambdabuild.kept_graph import Graph, Index, KeptGraph, chunks_of, closure, encode, taken
 from lambdabuild.kept_paths import Answer
 from lambdabuild.keys import KeyTable, Known
 from lambdabuild.label import Label
@@ -62,10 +62,8 @@ class RevisedGraph(Graph):
         for path, led in leads.items():
             facts = self.paths[led]
             self.paths[led] = facts._replace(takers=_merged(facts.takers, self.paths[path].takers))
-        chunks = (
-            chunk_of(self.news[id_], keys) if id_ in self.news else self._kept.chunk(number)
-            for number, id_ in enumerate(self.index.ids)
-        )
+        news = dict(zip(self.news, chunks_of(self.news.values(), keys), strict=True))
+        chunks = (news.get(id_) or self._kept.chunk(number) for number, id_ in enumerate(self.index.ids))
         index = self.index._replace(links=self.index.links | leads.keys())
         return encode(self.id, index, chunks, self.paths.parts())
 

@@ -58,7 +58,7 @@ def read_nodes(paths: Sequence[str], processes: int | None = None) -> Iterator[F
 
 def _together(parts: _Parts, processes: int) -> dict[int, _Part]:
     """Returns what several processes, of which this is one, have read."""
-    if threading.active_count() > 1:
+    if not _is_alone():
         processes = 1  # another thread may hold a lock that a fork would wait for
     helpers: list[_Helper] = []
     try:
@@ -161,6 +161,10 @@ def _read(path: str) -> tuple[str, int, int]:
 def _nodes(part: _Part) -> Iterator[FileNode | None]:
     for hash_, size, executable in zip(*part, strict=True):
         yield FileNode(Digest(hash_, size), bool(executable)) if hash_ else None
+
+
+def _is_alone() -> bool:
+    return threading.active_count() == 1
 
 
 def _cores() -> int:

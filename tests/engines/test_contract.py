@@ -190,7 +190,7 @@ def test_a_secret_is_there_for_the_step_that_mounts_it_and_nowhere_else(bench: B
 def test_a_secret_that_a_step_prints_is_masked(bench: Bench) -> None:
     bench.secrets["token"] = SECRET
     with pytest.raises(ActionFailed) as failed:
-        bench.build(FROM + "RUN --mount=type=secret,id=token cat /run/secrets/token; false\n")
+        bench.build(FROM + "RUN --mount=type=secret,id=token cat /run/secrets/token; sleep 0.3; false\n")
     error = failed.value
     assert any(line.endswith("***") for line in error.details)
     assert SECRET.decode().strip() not in repr((error.message, error.hint, error.details))

@@ -86,7 +86,7 @@ def _stands_on(root: Path, ground: Ground, earlier: noop.Doubt | None, began_ns:
     if earlier:
         gone = {number for number in earlier.changed if earlier.paths[number] not in known}
         left = [path for number, path in enumerate(earlier.paths) if number not in gone]
-        paths = bytearray(b"".join(path + b"\0" for path in left))
+        paths = bytearray(b"\0".join([*left, b""]))
         statuses = bytearray(earlier.kept.statuses)
         for number in sorted(gone, reverse=True):
             del statuses[number * state.BYTES : (number + 1) * state.BYTES]
@@ -107,7 +107,7 @@ def _statuses(
     for path in sorted(set(read) - set(made)):
         if status := look(path, began_ns):
             yield path, status
-    changed = [os.lstat(root / path).st_ctime_ns for path in made]
+    changed = [os.lstat(os.path.join(root, path)).st_ctime_ns for path in made]
     time.sleep(max(0, min(2 * TICK, max(changed, default=0) + 2 * TICK - time.time_ns())) / 1e9)
     looked_ns = time.time_ns()
     for path in made:

@@ -5,6 +5,7 @@ Knows neither terminal nor environment: what it needs of them is handed in.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
@@ -52,7 +53,8 @@ if TYPE_CHECKING:
 
 def _made(cache: Path, report: BuildReport) -> list[str]:
     """Returns a file of each output, and the directories in which the store's files come and go."""
-    stores = [str(path) for kind in ("cas", "ac") for path in (cache / kind).glob("??")]
+    kinds = [f"{cache}/{kind}" for kind in ("cas", "ac") if (cache / kind).is_dir()]
+    stores = [f"{kind}/{name}" for kind in kinds for name in os.listdir(kind) if len(name) == 2]
     images = {each.output: each.built is not None for each in report.targets if each.output}
     outputs = [f"{output}/{'index.json' if image else LISTING}" for output, image in images.items()]
     return [*stores, *outputs, f"{OUT_DIR}/.gitignore"]

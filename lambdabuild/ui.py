@@ -119,10 +119,10 @@ class Ui:
         if self.as_json:
             self.document(report.to_json() | {"seconds": round(seconds, 3)} | dict(more or {}))
         else:
-            for line in target_lines(report.targets):
-                self.result(line)
-            for name, _ in report.failures:
-                self.result(f"{click.style(f'{FAILED:<7}', fg=_COLOURS[FAILED])}  {name}")
+            failed = click.style(f"{FAILED:<7}", fg=_COLOURS[FAILED])
+            lines = [*target_lines(report.targets), *(f"{failed}  {name}" for name, _ in report.failures)]
+            if lines:
+                self.result("\n".join(lines))
         for target in report.targets:
             if target.status == BUILT:  # the others were told when they were built
                 for text in target.notes:
@@ -175,9 +175,9 @@ def target_lines(reports: Sequence[TargetReport]) -> Iterator[str]:
     """Yields a line for each target: what became of it, its label, platform, image and seconds."""
     width = min(_LABEL_WIDTH, max((len(report.id.label.short) for report in reports), default=0))
     digests = any(report.image_digest for report in reports)
+    styles = {status: click.style(f"{status:<7}", fg=colour) for status, colour in _COLOURS.items()}
     for report in reports:
-        status = click.style(f"{report.status:<7}", fg=_COLOURS[report.status])
-        parts = [status, f"{report.id.label.short:<{width}}", report.id.platform]
+        parts = [styles[report.status], f"{report.id.label.short:<{width}}", report.id.platform]
         if digests:
             parts.append((report.image_digest or "")[:DIGEST_WIDTH].ljust(DIGEST_WIDTH))
         if report.status == BUILT:

@@ -103,7 +103,7 @@ def _statuses(
     root: Path, read: Iterable[str], made: Collection[str], began_ns: int
 ) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Yields the statuses of all that exists; raises OSError if something made does not."""
-    look = _Looker(root)
+    look = Looker(root)
     for path in sorted(set(read) - set(made)):
         if status := look(path, began_ns):
             yield path, status
@@ -114,10 +114,10 @@ def _statuses(
         yield path, look(path, looked_ns) or _UNKNOWN
 
 
-class _Looker:
+class Looker:
     """Looks at statuses, and knows which can be believed."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path | str) -> None:
         self._prefix = f"{root}/"
         self._believed = lasting()
         self._devices: dict[int, bool] = {}
@@ -132,10 +132,14 @@ class _Looker:
             found = os.lstat(place)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        if found.st_dev not in self._devices:
-            self._devices[found.st_dev] = self._believed(place)
-        certain = self._devices[found.st_dev] and settled(found.st_ctime_ns, looked_ns)
+        certain = self.is_certain(place, found.st_dev, found.st_ctime_ns, looked_ns)
         return state.status_of(found) if certain else _UNKNOWN
+
+    def is_certain(self, place: str, device: int, change_ns: int, looked_ns: int) -> bool:
+        """Tells whether what changes at `place` after `looked_ns` gets another status."""
+        if device not in self._devices:
+            self._devices[device] = self._believed(place)
+        return self._devices[device] and settled(change_ns, looked_ns)
 
 
 def _with_directories(paths: Iterable[str]) -> set[str]:

@@ -31,7 +31,8 @@ _HEAD = len(_MAGIC) + 8 * (1 + _PARTS)
 NUMBERS = 6
 """How many numbers a status is."""
 
-_MODE = 4
+SIZE, CHANGED, MODE, DEVICE = 0, 2, 4, 5
+"""Which of them is which."""
 
 StatusError = struct.error
 """A number of a status is too large, or a time lies before 1970."""
@@ -65,7 +66,7 @@ class State:
 
     def mode(self, number: int) -> int:
         """Returns the mode that the path of that number had; 0 if it was not to be believed."""
-        found: int = struct.unpack_from("=Q", self.statuses, number * BYTES + 8 * _MODE)[0]
+        found: int = struct.unpack_from("=Q", self.statuses, number * BYTES + 8 * MODE)[0]
         return found
 
     def encode(self) -> bytes:

@@ -125,6 +125,10 @@ def files(tmp_path: Path) -> list[str]:
     return sorted(str(path) for path in tmp_path.iterdir())
 
 
+def read(paths: Sequence[str], processes: int | None) -> list[FileNode | None]:
+    return [each[0] if each else None for each in read_nodes(paths, processes)]
+
+
 def nodes_of(paths: Sequence[str]) -> list[FileNode]:
     return [stable.read_node(path) for path in paths]
 
@@ -155,13 +159,13 @@ def in_helpers(monkeypatch: pytest.MonkeyPatch, read: Callable[[many._Parts], ob
 @pytest.mark.usefixtures("helpers")
 @pytest.mark.parametrize("processes", [None, 1, 2, 5])
 def test_every_file_has_its_node_in_order(files: list[str], processes: int | None) -> None:
-    assert list(read_nodes(files, processes)) == nodes_of(files)
+    assert read(files, processes) == nodes_of(files)
 
 
 @pytest.mark.usefixtures("helpers")
 def test_helpers_read_what_this_process_does_not(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     in_helpers(monkeypatch, many._Parts.read)
-    assert list(read_nodes(files, PROCESSES)) == nodes_of(files)
+    assert read(files, PROCESSES) == nodes_of(files)
 
 
 @pytest.mark.usefixtures("helpers")
@@ -170,7 +174,7 @@ def test_what_a_helper_took_that_died_is_not_read(
     files: list[str], monkeypatch: pytest.MonkeyPatch, end: Callable[[], None]
 ) -> None:
     in_helpers(monkeypatch, lambda parts: end())
-    assert list(read_nodes(files, PROCESSES)) == [None] * len(files)
+    assert read(files, PROCESSES) == [None] * len(files)
 
 
 @pytest.mark.usefixtures("helpers")
@@ -207,13 +211,13 @@ def test_a_file_that_changes_under_a_helper_is_refused_as_ever(
 def test_an_interruption_leaves_no_helper_behind(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     here = os.getpid()
 
-    def read(parts: many._Parts) -> object:
+    def take(parts: many._Parts) -> object:
         if os.getpid() == here:
             raise KeyboardInterrupt
         signal.pause()
         return None
 
-    monkeypatch.setattr(many._Parts, "read", read)
+    monkeypatch.setattr(many._Parts, "read", take)
     with pytest.raises(KeyboardInterrupt):
         list(read_nodes(files, PROCESSES))
 
@@ -224,7 +228,7 @@ def test_nothing_forks_beside_another_thread(files: list[str], monkeypatch: pyte
     thread = threading.Thread(target=done.wait)
     thread.start()
     try:
-        assert list(read_nodes(files, PROCESSES)) == nodes_of(files)
+        assert read(files, PROCESSES) == nodes_of(files)
     finally:
         done.set()
         thread.join()
@@ -238,5 +242,5 @@ def test_where_no_process_is_to_be_had_this_one_reads_all(
 
     monkeypatch.setattr(os, "fork", refused)
     before = len(os.listdir("/dev/fd"))
-    assert list(read_nodes(files, PROCESSES)) == nodes_of(files)
+    assert read(files, PROCESSES) == nodes_of(files)
     assert len(os.listdir("/dev/fd")) == before

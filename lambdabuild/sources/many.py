@@ -21,7 +21,8 @@ from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from lambdabuild.digest import Digest
-from lambdabuild.sources.stable import read_node
+from lambdabuild.sources.stable import read_plain
+from lambdabuild.state import MODE, SIZE, status_of
 from lambdabuild.tree import FileNode
 
 _ALONE = 0.01
@@ -31,14 +32,19 @@ _MOST_PROCESSES = 8
 _MOST_PARTS = 512
 """Their numbers, of four bytes, fit into any pipe at once."""
 
-_Part: TypeAlias = tuple[list[str], list[int], list[int]]
-"""Of each file of a part its hash, size, and 1 if it is executable; "" and zeros if it was not read."""
+Status: TypeAlias = tuple[int, ...]
+"""What `state.status_of` makes of a status."""
 
-_NOT_READ = ("", 0, 0)
+_Part: TypeAlias = tuple[list[str], list[Status]]
+"""Of each file of a part its hash and status; both are empty if it was not read."""
+
+_NOT_READ: tuple[str, Status] = ("", ())
 
 
-def read_nodes(paths: Sequence[str], processes: int | None = None) -> Iterator[FileNode | None]:
-    """Yields for each of `paths` what `read_node` returns, or None if it raises; links are not followed.
+def read_nodes(
+    paths: Sequence[str], processes: int | None = None
+) -> Iterator[tuple[FileNode, Status] | None]:
+    """Yields for each of `paths` what `read_plain` returns, or None if it raises.
 
     processes: how many read; without, as many as there are cores, if one alone takes long.
     """
@@ -95,8 +101,8 @@ class _Parts:
         end = time.monotonic() + seconds
         while time.monotonic() < end and (word := os.read(self._queue, 4)):
             number = int.from_bytes(word)
-            hashes, sizes, executable = zip(*map(_read, self.paths(number)), strict=True)
-            found[number] = ([*hashes], [*sizes], [*executable])
+            hashes, statuses = zip(*map(_read, self.paths(number)), strict=True)
+            found[number] = ([*hashes], [*statuses])
         return found
 
     def close(self) -> None:
@@ -150,17 +156,22 @@ def _help(parts: _Parts, writer: int) -> None:
         os._exit(code)
 
 
-def _read(path: str) -> tuple[str, int, int]:
+def _read(path: str) -> tuple[str, Status]:
     try:
-        node = read_node(path, follow=False)
+        node, status = read_plain(path)
     except (OSError, ValueError):
         return _NOT_READ
-    return (*node.digest, int(node.executable))
+    return (node.digest.hash, status_of(status)) if node.digest.size == status.st_size else _NOT_READ
 
 
-def _nodes(part: _Part) -> Iterator[FileNode | None]:
-    for hash_, size, executable in zip(*part, strict=True):
-        yield FileNode(Digest(hash_, size), bool(executable)) if hash_ else None
+def _nodes(part: _Part) -> Iterator[tuple[FileNode, Status] | None]:
+    for hash_, status in zip(*part, strict=True):
+        yield (node_of(hash_, status), status) if hash_ else None
+
+
+def node_of(hash_: str, status: Status) -> FileNode:
+    """Returns the node of a file whose content has that hash."""
+    return FileNode(Digest(hash_, status[SIZE]), bool(status[MODE] & 0o100))
 
 
 def _is_alone() -> bool:

@@ -30,16 +30,18 @@ class UnstableError(OSError):
     """The file changed each time that it was read."""
 
 
-def read_node(path: str, *, follow: bool = True) -> FileNode:
-    """Returns digest and executable bit of the file at `path`; raises OSError.
+def read_node(path: str) -> FileNode:
+    """Returns digest and executable bit of the file at `path`; raises OSError."""
+    return _stably(path, _measured)[0]
 
-    follow: whether `path` itself may be a link; those on the way may be in any case.
-    """
 
-    def measure(descriptor: int, status: os.stat_result) -> FileNode:
-        return FileNode(_digest(descriptor, status.st_size), bool(status.st_mode & 0o100))
+def read_plain(path: str) -> tuple[FileNode, os.stat_result]:
+    """Returns the same of what is no link itself, and the status that it was read under; raises OSError."""
+    return _stably(path, _measured, os.O_NOFOLLOW)
 
-    return _stably(path, measure, 0 if follow else os.O_NOFOLLOW)
+
+def _measured(descriptor: int, status: os.stat_result) -> tuple[FileNode, os.stat_result]:
+    return FileNode(_digest(descriptor, status.st_size), bool(status.st_mode & 0o100)), status
 
 
 def read_bytes(path: str) -> bytes:

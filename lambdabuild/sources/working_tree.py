@@ -5,14 +5,33 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
+from lambdabuild.clock import Moment
 from lambdabuild.digest import Digest, digest_of
 from lambdabuild.sources import stable
-from lambdabuild.sources.many import read_nodes
+from lambdabuild.sources.many import Status, read_nodes
 from lambdabuild.sources.view import Kind, Links, SourceError, missing, not_a_file, outline_of
 from lambdabuild.tree import FileNode
+
+FEW = 200
+"""Files that are read sooner than it is found out what is known of them."""
+
+
+class Digests(Protocol):
+    """Digests of files that need not be read again."""
+
+    def node(self, path: str) -> FileNode | None:
+        """Returns the node of the plain file at `path`, in a plain directory, if its digest is known."""
+
+    def keep(self, read: Sequence[tuple[str, str, Status]], began: Moment) -> None:
+        """Keeps paths, hashes, and the statuses that they were read under.
+
+        began: a moment before the first of them was read.
+        """
 
 
 class WorkingTree:
@@ -22,9 +41,15 @@ class WorkingTree:
     listings:     directory -> its entries, of each one that was listed.
     links:        path -> target of each symlink on the way to anything.
     led:          path -> where it led, of each that is not there itself; absolute outside the workspace.
+    digests:      gives those that are known of plain files in plain directories; asked where many are wanted.
     """
 
-    def __init__(self, root: Path, ignore: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        root: Path,
+        ignore: frozenset[str] = frozenset(),
+        digests: Callable[[], Digests] | None = None,
+    ) -> None:
         self.root = root
         self.ignore = ignore
         self.read_digests: dict[str, Digest] = {}
@@ -35,6 +60,7 @@ class WorkingTree:
         self._nodes: dict[str, FileNode] = {}
         self._places: dict[Digest, str] = {}
         self.led: dict[str, str] = {}
+        self._digests = digests
         self._follow = Links(root, self._target_of).real
 
     @property
@@ -110,11 +136,28 @@ class WorkingTree:
         directories = {path.rpartition("/")[0] for path in paths}
         plain = {each for each in directories if self._is_plain(each)}
         wanted = [path for path in paths if path not in self._nodes and path.rpartition("/")[0] in plain]
-        places = [self._prefix + path for path in wanted]
-        for path, place, node in zip(wanted, places, read_nodes(places), strict=True):
-            if node is not None:
-                self._nodes[path] = node
-                self._places[node.digest] = place
+        if self._digests is None or len(wanted) <= FEW:
+            deque(self._read_all(wanted), maxlen=0)
+            return
+        digests, unread, began = self._digests(), [], Moment.now()
+        for path in wanted:
+            if node := digests.node(path):
+                self._learn(path, node)
+            else:
+                unread.append(path)
+        digests.keep([*self._read_all(unread)], began)
+
+    def _read_all(self, paths: Sequence[str]) -> Iterator[tuple[str, str, Status]]:
+        """Learns the nodes of those of `paths` that can be read at once; yields their hashes and statuses."""
+        for path, found in zip(paths, read_nodes([self._prefix + path for path in paths]), strict=True):
+            if found is not None:
+                node, status = found
+                self._learn(path, node)
+                yield path, node.digest.hash, status
+
+    def _learn(self, path: str, node: FileNode) -> None:
+        self._nodes[path] = node
+        self._places[node.digest] = self._prefix + path
 
     def place(self, digest: Digest) -> str | None:
         """Returns the absolute path where bytes of that digest were last seen, or None."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from lambdabuild.clock import TICK
+from lambdabuild.sources import working_tree
 from tests.project import Project
 
 
@@ -18,6 +19,10 @@ class Asking(RuleBasedStateMachine):
     directory: Path
     warm: Project
     question: tuple[str, ...]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._few, working_tree.FEW = working_tree.FEW, 0  # few as they are, what is known of them is asked
 
     @rule()
     def rest(self) -> None:
@@ -30,5 +35,6 @@ class Asking(RuleBasedStateMachine):
         return Project(self.warm.root, clean, workspace=False)
 
     def teardown(self) -> None:
+        working_tree.FEW = self._few
         if hasattr(self, "directory"):
             shutil.rmtree(self.directory, ignore_errors=True)

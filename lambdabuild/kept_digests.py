@@ -18,7 +18,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import struct
 from binascii import crc32
 from collections.abc import Sequence
 
@@ -30,7 +29,6 @@ from lambdabuild.tree import FileNode
 
 _MAGIC = b"lambdabuild digests 1\n"
 _PARTS = 4
-_HEAD = len(_MAGIC) + 8 * (1 + _PARTS)
 _HASH = 32
 
 _SHARE = 50
@@ -93,16 +91,9 @@ class KeptDigests:
                 data = file.read()
         except OSError:
             return
-        if len(data) < _HEAD or not data.startswith(_MAGIC):
+        parts = state.parts_of(data, _MAGIC, _PARTS)
+        if parts is None:
             return
-        rest = memoryview(data)[len(_MAGIC) + 8 :]
-        crc, *sizes = struct.unpack_from(f"<{1 + _PARTS}Q", data, len(_MAGIC))
-        if crc32(rest) != crc or len(data) != _HEAD + sum(sizes):
-            return
-        parts, start = [], _HEAD
-        for size in sizes:
-            parts.append(data[start : start + size])
-            start += size
         root, names, statuses, hashes = parts
         paths = os.fsdecode(names).split("\0")[:-1]
         if (os.fsdecode(root), len(statuses), len(hashes)) == (
@@ -122,8 +113,7 @@ class KeptDigests:
             b"".join(status for status, _ in entries.values()),
             b"".join(hash_ for _, hash_ in entries.values()),
         )
-        rest = b"".join((struct.pack(f"<{_PARTS}Q", *map(len, parts)), *parts))
-        write(self._place, _MAGIC + struct.pack("<Q", crc32(rest)) + rest)
+        write(self._place, state.joined(_MAGIC, parts))
 
 
 def _packed(status: Status) -> bytes:

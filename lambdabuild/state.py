@@ -25,9 +25,12 @@ import os
 import struct
 from binascii import crc32
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # every start would pay for it
+    from collections.abc import Sequence
+
 _MAGIC = b"lambdabuild state 1\n"
 _PARTS = 7
-_HEAD = len(_MAGIC) + 8 * (1 + _PARTS)
 NUMBERS = 6
 """How many numbers a status is."""
 
@@ -75,27 +78,39 @@ class State:
             *(self.question, self.root, self.paths, self.statuses),
             *(self.answer, self.held, self.basis),
         )
-        sizes = b"".join(len(part).to_bytes(8, "little") for part in parts)
-        rest = b"".join((sizes, *parts))
-        return _MAGIC + crc32(rest).to_bytes(8, "little") + rest
+        return joined(_MAGIC, parts)
 
 
 def decode(data: bytes) -> State | None:
     """Returns the state that a file holds; None for one that is damaged or of another version."""
-    if len(data) < _HEAD or not data.startswith(_MAGIC):
+    parts = parts_of(data, _MAGIC, _PARTS)
+    state = State(*parts) if parts else None
+    return state if state and len(state.statuses) == BYTES * state.paths.count(b"\0") else None
+
+
+def joined(magic: bytes, parts: Sequence[bytes]) -> bytes:
+    """Returns the bytes of a file: `magic`, the CRC-32 of all that follows, the sizes of parts, the parts."""
+    sizes = b"".join(len(part).to_bytes(8, "little") for part in parts)
+    rest = b"".join((sizes, *parts))
+    return magic + crc32(rest).to_bytes(8, "little") + rest
+
+
+def parts_of(data: bytes, magic: bytes, count: int) -> list[bytes] | None:
+    """Returns the parts of such a file; None for one that is damaged, or begins or ends otherwise."""
+    start = len(magic) + 8 * (1 + count)
+    if len(data) < start or not data.startswith(magic):
         return None
-    rest = memoryview(data)[len(_MAGIC) + 8 :]
-    if crc32(rest) != int.from_bytes(data[len(_MAGIC) : len(_MAGIC) + 8], "little"):
+    rest = memoryview(data)[len(magic) + 8 :]
+    if crc32(rest) != int.from_bytes(data[len(magic) : len(magic) + 8], "little"):
         return None
-    sizes = [int.from_bytes(rest[8 * each : 8 * each + 8], "little") for each in range(_PARTS)]
-    if len(data) != _HEAD + sum(sizes):
+    sizes = [int.from_bytes(rest[8 * each : 8 * each + 8], "little") for each in range(count)]
+    if len(data) != start + sum(sizes):
         return None
-    parts, start = [], _HEAD
+    parts = []
     for size in sizes:
         parts.append(data[start : start + size])
         start += size
-    state = State(*parts)
-    return state if len(state.statuses) == BYTES * state.paths.count(b"\0") else None
+    return parts
 
 
 def read(path: str, question: bytes) -> State | None:

@@ -7,7 +7,7 @@ computed from it, so an edited source leaves it as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -88,6 +88,17 @@ class ConfiguredTarget:
     @property
     def id(self) -> ConfiguredLabel:
         return ConfiguredLabel(self.label, self.platform)
+
+    @property
+    def needed(self) -> Iterator[ConfiguredLabel]:
+        """Yields `dependencies` as they are configured."""
+        return (ConfiguredLabel(label, self.platform) for label in self.dependencies)
+
+    def inputs(self) -> Iterator[Input]:
+        """Yields what its default outputs are, and what its actions take; some of it often."""
+        yield from self.outputs.values()
+        for action in self.actions:
+            yield from action.inputs.values()
 
     def action_of(self, output: ActionOutput) -> Action:
         """Returns the action of this target that makes `output`."""

@@ -26,7 +26,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lambdabuild.action import Action, ActionId, ActionOutput, HostFile, Input, SourceFile
+from lambdabuild.action import Action, ActionId, ActionOutput, HostFile, SourceFile
 from lambdabuild.collector import held_back
 from lambdabuild.configured import (
     ConfiguredGraph,
@@ -111,12 +111,16 @@ class Graph(ABC):
 
     id:    names it among all that ever were.
     paths: what is known of the paths that it stands on.
+    looked_at: those that were looked at for it since it was kept.
     """
 
-    def __init__(self, id_: bytes, index: Index, paths: KeptPaths) -> None:
+    def __init__(
+        self, id_: bytes, index: Index, paths: KeptPaths, looked_at: frozenset[str] = frozenset()
+    ) -> None:
         self.id = id_
         self.index = index
         self.paths = paths
+        self.looked_at = looked_at
 
     @cached_property
     def numbers(self) -> Mapping[ConfiguredLabel, int]:
@@ -243,8 +247,7 @@ def chunks_of(targets: Iterable[ConfiguredTarget], keys: KeyTable) -> Iterator[b
     """
     kinds = set()
     for target in targets:
-        deep = tuple(keys.deep_key(action.id) for action in target.actions)
-        chunk = pickle.dumps((target, keys.hashes[target.id], deep), pickle.HIGHEST_PROTOCOL)
+        chunk = pickle.dumps((target, *keys.known(target)), pickle.HIGHEST_PROTOCOL)
         if target.kind not in kinds:
             kinds.add(target.kind)
             _load(chunk)
@@ -271,17 +274,23 @@ def encode(id_: bytes, index: Index, chunks: Iterable[bytes], parts: Iterable[by
     return b"".join((_MAGIC, id_, *numbers, head, body))
 
 
-def taken(target: ConfiguredTarget) -> tuple[set[ConfiguredLabel], set[str]]:
-    """Returns the other targets whose outputs a target takes, and the paths of its sources."""
-    inputs = [target.outputs, *(action.inputs for action in target.actions)]
-    every: list[Input] = [source for files in inputs for source in files.values()]
+class Taken(NamedTuple):
+    """The other targets whose outputs a target takes, and the paths of its sources."""
+
+    others: set[ConfiguredLabel]
+    sources: set[str]
+
+
+def taken(target: ConfiguredTarget) -> Taken:
+    """Returns what a target takes for its actions, its outputs, and its parts as an image or a wheel."""
+    every = list(target.inputs())
     every += [target.wheel] if target.wheel else []
     if target.image:
         every += [target.image.manifest, target.image.config]
         every += [part for layer in target.image.layers for part in layer]
     outputs = {each.action for each in every if isinstance(each, ActionOutput)}
     others = {ConfiguredLabel(each.label, each.platform) for each in outputs} - {target.id}
-    return others, {each.path for each in every if isinstance(each, SourceFile)}
+    return Taken(others, {each.path for each in every if isinstance(each, SourceFile)})
 
 
 def _load(data: bytes) -> Any:

@@ -77,6 +77,10 @@ class KeyTable:
         found = self._deep.get(action)
         return self._known_key(action) if found is None else found
 
+    def known(self, target: ConfiguredTarget) -> Known:
+        """Returns the hash of a target that has one, and its keys."""
+        return Known(self.hashes[target.id], tuple(self.deep_key(action.id) for action in target.actions))
+
     def _known_key(self, action: ActionId) -> Key:
         """Returns the deep key of an action whose target needs no hashing; raises KeyError for others."""
         id_ = ConfiguredLabel(action.label, action.platform)
@@ -124,14 +128,7 @@ class _Hashes(dict[ConfiguredLabel, Key]):
 
 def sources(targets: Iterable[ConfiguredTarget]) -> list[str]:
     """Returns the paths of all files of the workspace that hashing `targets` reads, sorted."""
-    paths = {
-        source.path
-        for target in targets
-        for files in (target.outputs, *(action.inputs for action in target.actions))
-        for source in files.values()
-        if type(source) is SourceFile
-    }
-    return sorted(paths)
+    return sorted({each.path for target in targets for each in target.inputs() if type(each) is SourceFile})
 
 
 def tag_of(hash_: Key) -> str:

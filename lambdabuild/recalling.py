@@ -27,7 +27,7 @@ from lambdabuild.keys import KeyTable, Known, Part
 from lambdabuild.noop import Doubt
 from lambdabuild.oci.digest import OciDigest
 from lambdabuild.report import CACHED, BuildReport, TargetReport
-from lambdabuild.revising import RevisedGraph, by_path, revise
+from lambdabuild.revising import by_path, revise
 from lambdabuild.settings import OUT_DIR
 from lambdabuild.sources import WorkingTree
 from lambdabuild.sources.seen import EVERYBODY, answers
@@ -152,7 +152,7 @@ def _part(kept: Graph, above: Sequence[int], edits: Mapping[int, Known]) -> Eval
         tuple(index.ids[root] for root in roots),
         kept.graph,
         notes=notes,
-        looked_at=kept.made.looked_at if isinstance(kept, RevisedGraph) else frozenset(),
+        looked_at=kept.looked_at,
         part=Part(tuple(index.ids[number] for number in above), known),
     )
 
@@ -260,10 +260,7 @@ def edited(recalled: Recalled, keys: KeyTable) -> dict[int, Known]:
     """Returns hash and keys of all targets that have changed since the graph was kept."""
     found = dict(recalled.edits)
     for number in recalled.numbers:
-        target = recalled.kept.target(number)
-        found[number] = Known(
-            keys.hashes[target.id], tuple(keys.deep_key(each.id) for each in target.actions)
-        )
+        found[number] = keys.known(recalled.kept.target(number))
     return found
 
 
@@ -281,8 +278,8 @@ def encoded_graph(id_: bytes, evaluation: Evaluation, keys: KeyTable, leads: Map
         others, sources = taken(target)
         for each in others:
             users[numbers[each]].append(number)
-        for label in target.dependencies:
-            dependents[numbers[ConfiguredLabel(label, target.platform)]].append(number)
+        for each in target.needed:
+            dependents[numbers[each]].append(number)
         for path in sources | {leads[path] for path in sources & leads.keys()}:
             takers.setdefault(path, []).append(number)
     seen = by_path(evaluation)

@@ -15,7 +15,7 @@ from typing import Any
 from lambdabuild.configured import ConfiguredGraph, ConfiguredLabel, ConfiguredTarget
 from lambdabuild.errors import LambdaBuildError
 from lambdabuild.evaluation import Evaluation, Maker, Question, evaluated
-from lambdabuild.kept_graph import Graph, Index, KeptGraph, chunks_of, closure, encode, taken
+from lambdabuild.kept_graph import Graph, Index, KeptGraph, Taken, chunks_of, closure, encode, taken
 from lambdabuild.kept_paths import Answer
 from lambdabuild.keys import KeyTable, Known
 from lambdabuild.label import Label
@@ -27,21 +27,18 @@ class RevisedGraph(Graph):
     """A kept graph with some of its targets replaced, and others added.
 
     news: the targets that are not as they were.
-    made: the evaluation that they are of.
     """
 
     def __init__(
-        self,
-        kept: KeptGraph,
-        index: Index,
-        news: Mapping[ConfiguredLabel, ConfiguredTarget],
-        made: Evaluation,
+        self, kept: KeptGraph, made: Evaluation, news: Mapping[ConfiguredLabel, ConfiguredTarget]
     ) -> None:
-        super().__init__(os.urandom(len(kept.id)), index, kept.paths)
+        takes = {id_: taken(target) for id_, target in news.items()}
+        index = _revised(kept, made, news, takes)
+        super().__init__(os.urandom(len(kept.id)), index, kept.paths, made.looked_at)
         self.news = news
-        self.made = made
         self._kept = kept
-        self._note_paths()
+        self._note_sources(takes)
+        self._note_answers(made)
 
     @property
     def changed(self) -> set[int]:
@@ -67,19 +64,21 @@ class RevisedGraph(Graph):
         index = self.index._replace(links=self.index.links | leads.keys())
         return encode(self.id, index, chunks, self.paths.parts())
 
-    def _note_paths(self) -> None:
-        """Notes which sources the news take, and what was asked for them, also by those who asked before."""
-        for id_, target in self.news.items():
+    def _note_sources(self, takes: Mapping[ConfiguredLabel, Taken]) -> None:
+        """Notes which sources the news take."""
+        for id_, now in takes.items():
             number = self.numbers[id_]
-            before = taken(self._kept.target(number))[1] if id_ in self._kept.numbers else set()
-            for path in before | taken(target)[1]:
+            known = id_ in self._kept.numbers
+            before = taken(self._kept.target(number)).sources if known else frozenset()
+            for path in before | now.sources:
                 facts = self.paths[path]
-                others = tuple(each for each in facts.takers if each != number)
-                self.paths[path] = facts._replace(takers=others)
-            for path in taken(target)[1]:
-                facts = self.paths[path]
-                self.paths[path] = facts._replace(takers=(*facts.takers, number))
-        for path, answers in by_path(self.made).items():
+                takers = tuple(each for each in facts.takers if each != number)
+                mine = (number,) if path in now.sources else ()
+                self.paths[path] = facts._replace(takers=(*takers, *mine))
+
+    def _note_answers(self, made: Evaluation) -> None:
+        """Notes what was asked, also by those who asked before."""
+        for path, answers in by_path(made).items():
             facts = self.paths[path]
             found = {each.what: each for each in facts.answers}
             for what, answer, askers in answers:
@@ -116,9 +115,10 @@ def revise(workspace: Workspace, kept: KeptGraph, packages: Collection[str]) -> 
         for id_, target in parts.items()
         if id_ not in kept.numbers or kept.target(kept.numbers[id_]) != target
     }
-    if made.said or made.seen is None or not same or not _known(kept, news).issubset(above):
+    known = news.keys() & kept.numbers.keys()
+    if made.said or made.seen is None or not same or not known.issubset(above):
         return None
-    return RevisedGraph(kept, _revised(kept, made, news), news, made)
+    return RevisedGraph(kept, made, news)
 
 
 def _configure(maker: Maker, ids: Sequence[ConfiguredLabel]) -> Mapping[ConfiguredLabel, ConfiguredTarget]:
@@ -130,23 +130,20 @@ def _configure(maker: Maker, ids: Sequence[ConfiguredLabel]) -> Mapping[Configur
     return maker.analyzer.configured
 
 
-def _known(kept: KeptGraph, ids: Collection[ConfiguredLabel]) -> set[ConfiguredLabel]:
-    return {id_ for id_ in ids if id_ in kept.numbers}
-
-
-def _revised(kept: KeptGraph, made: Evaluation, news: Mapping[ConfiguredLabel, ConfiguredTarget]) -> Index:
+def _revised(
+    kept: KeptGraph,
+    made: Evaluation,
+    news: Mapping[ConfiguredLabel, ConfiguredTarget],
+    takes: Mapping[ConfiguredLabel, Taken],
+) -> Index:
     """Returns the index of a graph with `news`, whose dependencies are all in `made`."""
     old, parts = kept.index, made.graph.targets
     ids = (*old.ids, *(id_ for id_ in parts if id_ not in kept.numbers))
     numbers = {id_: number for number, id_ in enumerate(ids)}
     # All that the others depend on is among these, or was before them.
-    order = [
-        *(numbers[id_] for id_ in parts),
-        *(numbers[id_] for id_ in kept.graph.targets if id_ not in parts),
-    ]
     ranks = [0] * len(ids)
-    for rank, number in enumerate(order):
-        ranks[number] = rank
+    for rank, id_ in enumerate({**parts, **dict.fromkeys(kept.graph.targets)}):
+        ranks[numbers[id_]] = rank
     users = [*map(set, old.users), *(set() for _ in ids[len(old.ids) :])]
     dependents = [*map(set, old.dependents), *(set() for _ in ids[len(old.ids) :])]
     gone = {numbers[id_] for id_ in news}
@@ -155,10 +152,10 @@ def _revised(kept: KeptGraph, made: Evaluation, news: Mapping[ConfiguredLabel, C
             edges -= gone
     for id_, target in news.items():
         number = numbers[id_]
-        for each in taken(target)[0]:
+        for each in takes[id_].others:
             users[numbers[each]].add(number)
-        for label in target.dependencies:
-            dependents[numbers[ConfiguredLabel(label, id_.platform)]].add(number)
+        for each in target.needed:
+            dependents[numbers[each]].add(number)
     return old._replace(
         ids=ids,
         ranks=tuple(ranks),

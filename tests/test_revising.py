@@ -6,11 +6,12 @@ import json
 import shutil
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lambdabuild import recalling
-from lambdabuild.evaluation import Evaluation, Question
+from lambdabuild import recalling, revising
+from lambdabuild.evaluation import Evaluation, Question, evaluated
 from lambdabuild.kept_graph import KeptGraph
 from lambdabuild.revising import RevisedGraph, revise
 from lambdabuild.session import Session
@@ -68,9 +69,18 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Work:
         return whole(session, question)
 
     def noted(workspace: Workspace, kept: KeptGraph, packages: Collection[str]) -> RevisedGraph | None:
-        made = revise(workspace, kept, packages)
+        loaded: list[set[str]] = []
+
+        def noting(*given: Any) -> Evaluation:
+            made = evaluated(*given)
+            loaded.append(set(made.faces))
+            return made
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(revising, "evaluated", noting)
+            made = revise(workspace, kept, packages)
         if made is not None:
-            done.loaded.append(set(made.made.faces))
+            done.loaded += loaded
         return made
 
     monkeypatch.setattr(Session, "evaluate", evaluate)

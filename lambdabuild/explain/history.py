@@ -146,9 +146,7 @@ def closure(graph: ConfiguredGraph, roots: Iterable[ConfiguredLabel]) -> list[Co
 
 def _taken(target: ConfiguredTarget) -> set[ConfiguredLabel]:
     """Returns whose outputs `target` takes."""
-    maps = (target.outputs, *(action.inputs for action in target.actions))
-    sources = (source for inputs in maps for source in inputs.values())
-    taken = (source.action for source in sources if isinstance(source, ActionOutput))
+    taken = (source.action for source in target.inputs() if isinstance(source, ActionOutput))
     return {ConfiguredLabel(action.label, action.platform) for action in taken}
 
 

@@ -64,8 +64,8 @@ class Evaluation:
     asked_builds: without a lock, the `[build-system] requires` that it has to cover.
     unmatched: of a lenient question, the patterns that name nothing.
     seen:     what it was made from; None where a view does not note that, or has refused something.
-    askers:   of each question in it, who asked.
-    faces:    of each package, what others can know of it without depending on a target of it.
+    askers:   of the working tree, who asked each question in it.
+    faces:    likewise, what others can know of each package without depending on a target of it.
     looked_at: of the working tree, the paths that it was made from, those that links led to among them.
     links:    those of them that are links.
     leads:    path -> where links led from it, of those that are not there themselves.
@@ -129,13 +129,20 @@ def evaluated(
         files = WorkingTree(workspace.root, workspace.ignore)
         view = tree or Watched(files)
         maker = _maker(workspace, view, question, beat, lambda text, at: emit((text, at)))
-        made = replace(work(maker), faces=faces(maker.loader.graph))
-        if isinstance(view, Watched):
-            made = replace(made, seen=view.seen, askers=view.askers)
+        made = work(maker)
+        if not isinstance(view, Watched):
+            return made
+        made = replace(made, seen=view.seen)
         if tree is not None:
             return made
-        looked_at = paths_of(made.seen, files)
-        return replace(made, looked_at=looked_at, links=frozenset(files.links), leads=files.led)
+        return replace(
+            made,
+            askers=view.askers,
+            faces=faces(maker.loader.graph),
+            looked_at=paths_of(made.seen, files),
+            links=frozenset(files.links),
+            leads=files.led,
+        )
 
     said: list[tuple[str, Location | None]] = []
 

@@ -15,7 +15,7 @@ import pytest
 from lambdabuild import action, configured, kept_graph, noop
 from lambdabuild.clock import Moment
 from tests.project import Project
-from tests.property.test_answers_again import ask
+from tests.property.asking import ask
 from tests.property.test_answers_on_everything import VARIANTS, Everything
 from tests.test_noop import rest
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
+from typing import TypeAlias
 
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from lambdabuild.clock import TICK
 from lambdabuild.sources import working_tree
 from tests.project import Project
+
+Answer: TypeAlias = tuple[int, list[str], list[str]]
+"""An exit code, and the lines of both outputs."""
 
 
 class Asking(RuleBasedStateMachine):
@@ -34,7 +38,34 @@ class Asking(RuleBasedStateMachine):
         shutil.rmtree(clean, ignore_errors=True)
         return Project(self.warm.root, clean, workspace=False)
 
+    def told(self, answer: Answer) -> Answer:
+        """Returns an answer without what depends on whether somebody has asked before."""
+        return answer
+
+    def left(self) -> object:
+        """Returns what the last answer left behind."""
+        return None
+
+    @invariant()
+    @precondition(lambda self: hasattr(self, "question"))
+    def answers_are_those_of_a_stranger(self) -> None:
+        warm = ask(self.warm, self.question)
+        left = self.left()
+        assert self.told(warm) == self.told(ask(self.stranger(), self.question))
+        assert left == self.left()
+
     def teardown(self) -> None:
         working_tree.FEW = self._few
         if hasattr(self, "directory"):
             shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def ask(project: Project, question: tuple[str, ...]) -> Answer:
+    """Returns exit code and answer, without what tells builds from no-ops."""
+    ran = project.ask(*question)
+    out, err = ran.out.splitlines(), ran.err.splitlines()
+    told = [
+        " ".join(word for word in line.split() if word[-1:] != "s" or not word[0].isdecimal()) for line in out
+    ]
+    told = [line.removeprefix("built ").removeprefix("cached ") for line in told]
+    return ran.code, told, [line for line in err if " in " not in line or "error" in line]

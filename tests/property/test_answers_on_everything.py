@@ -10,15 +10,14 @@ from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, rule
 
 from tests.dockerfile.targets import DOCKERFILE, TARGET, WORKSPACE
 from tests.dockerfile.targets import FILES as DOCKERFILES
 from tests.dockerfile.targets import lock as lock_images
 from tests.packages import base, lock, package
 from tests.project import Project
-from tests.property.asking import Asking
-from tests.property.test_answers_again import ask
+from tests.property.asking import Answer, Asking
 
 RULE = """
 def _r(ctx):
@@ -167,19 +166,11 @@ class Everything(Asking):
     def ask_something_else(self, question: tuple[str, ...]) -> None:
         self.question = question
 
-    @invariant()
-    @precondition(lambda self: hasattr(self, "question"))
-    def answers_are_those_of_a_stranger(self) -> None:
-        warm = ask(self.warm, self.question)
-        cold = ask(self.stranger(), self.question)
-        assert _told(warm) == _told(cold)
-
-
-def _told(answer: tuple[int, list[str], list[str]]) -> tuple[int, list[str], list[str]]:
-    """Returns an answer without what tells builds from no-ops in a report as JSON."""
-    code, out, err = answer
-    marks = ('"status": "', '"seconds": ', '"built": ', '"cached": ')
-    return code, [line for line in out if not line.startswith(marks)], err
+    def told(self, answer: Answer) -> Answer:
+        """Returns an answer without what tells builds from no-ops in a report as JSON."""
+        code, out, err = answer
+        marks = ('"status": "', '"seconds": ', '"built": ', '"cached": ')
+        return code, [line for line in out if not line.startswith(marks)], err
 
 
 TestEverything = Everything.TestCase

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, rule
 
 from tests.project import Project
 from tests.property.asking import Asking
-from tests.property.test_answers_again import ask
 
 PACKAGES = ("a", "b", "b/in", "c", "d")
 DEPENDENCIES = st.lists(
@@ -91,13 +89,6 @@ class BuildFiles(Asking):
     )
     def ask_something_else(self, question: tuple[str, ...]) -> None:
         self.question = question
-
-    @invariant()
-    @precondition(lambda self: hasattr(self, "question"))
-    def answers_are_those_of_a_stranger(self) -> None:
-        warm = ask(self.warm, self.question)
-        shutil.rmtree(self.directory / "clean", ignore_errors=True)
-        assert warm == ask(self.stranger(), self.question)
 
 
 TestBuildFiles = BuildFiles.TestCase

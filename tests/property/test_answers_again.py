@@ -153,6 +153,6 @@ class Answers(Asking):
 TestAnswers = Answers.TestCase
 TestAnswers.settings = settings(
     settings.get_profile("default"),
-    max_examples=max(1, settings().max_examples // 20),
+    max_examples=max(1, settings().max_examples // 10),
     stateful_step_count=12,
 )

@@ -176,6 +176,6 @@ class Everything(Asking):
 TestEverything = Everything.TestCase
 TestEverything.settings = settings(
     settings.get_profile("default"),
-    max_examples=max(1, settings().max_examples // 40),
+    max_examples=max(1, settings().max_examples // 20),
     stateful_step_count=10,
 )

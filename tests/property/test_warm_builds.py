@@ -117,6 +117,6 @@ class WarmBuilds(RuleBasedStateMachine):
 TestWarmBuilds = WarmBuilds.TestCase
 TestWarmBuilds.settings = settings(
     settings.get_profile("default"),
-    max_examples=max(1, settings().max_examples // 20),
+    max_examples=max(1, settings().max_examples // 10),
     stateful_step_count=10,
 )

@@ -25,8 +25,8 @@ from lambdabuild.retention.shelves import RIGHTS
 from lambdabuild.retention.unneeded import StoreNeeds, Unneeded, unneeded, unneeded_results
 from lambdabuild.store.s3.bucket import Bucket
 from lambdabuild.store.s3.compaction import MERGED
-from lambdabuild.store.s3.gathering import pack_of
-from lambdabuild.store.s3.packs import PACK, DamagedError, Member, Pack, blob_of
+from lambdabuild.store.s3.gathering import cut, pack_of, write_pack
+from lambdabuild.store.s3.packs import PACK, DamagedError, Member, blob_of
 from lambdabuild.store.s3.segments import encode_index, encode_results
 from lambdabuild.store.s3.survey import Survey
 
@@ -100,9 +100,8 @@ class Sweeper:
         done: dict[str, frozenset[Member]] = {}
         for batch in _batches(packs):
             read = {name: found for name in batch if (found := self._read(name, packs[name])) is not None}
-            if read and self._write(
-                survey, pack_of({m: d for each in read.values() for m, d in each.items()})
-            ):
+            pack = pack_of({m: d for each in read.values() for m, d in each.items()})
+            if read and write_pack(self.bucket, pack, survey.objects.get(pack.name)):
                 done.update({name: packs[name] for name in read})
         return done
 
@@ -111,22 +110,13 @@ class Sweeper:
         found = self.bucket.read(f"cas/{name}", limit=MERGED)
         if found is None:
             return None
-        stored = {m: found.data[m.offset : m.offset + m.length] for m in members}
+        stored = cut(members, found.data)
         try:
             for member, data in stored.items():
                 blob_of(data, member.encoding, member.digest)
         except DamagedError:
             return None
         return stored
-
-    def _write(self, survey: Survey, pack: Pack) -> bool:
-        """Returns whether a pack is written, and young, and in the index."""
-        known = survey.objects.get(pack.name)
-        if not self.bucket.replace(f"cas/{pack.name}", pack.data, known.etag if known else None):
-            return False
-        segment = encode_index({pack.name: pack.members})
-        self.bucket.create(f"index/{digest_of(segment).hash}", segment)
-        return True
 
     def _unchanged(self, survey: Survey, objects: Mapping[str, int]) -> Mapping[str, int]:
         """Returns those of `objects` that nobody has written again since: somebody wants those, or we do."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from lambdabuild.digest import digest_of
-from lambdabuild.store.s3.bucket import Bucket
+from lambdabuild.store.s3.bucket import Bucket, Listed
 from lambdabuild.store.s3.compaction import MERGED, chosen
 from lambdabuild.store.s3.loading import named
 from lambdabuild.store.s3.packs import LARGE, DamagedError, Member, Pack
@@ -33,13 +33,10 @@ def gather(bucket: Bucket, keep: int = KEPT) -> bool:
     packs = _read(bucket, chosen(small, keep))
     if len(packs) < 2:
         return False
-    merged = pack_of({member: data for n, data in packs.items() for member, data in _cut(members[n], data)})
-    known = objects.get(merged.name)
-    # One of these bytes may be about to expire: it is written again.
-    if not bucket.replace(f"cas/{merged.name}", merged.data, known.etag if known else None):
+    stored = {member: piece for n, data in packs.items() for member, piece in cut(members[n], data).items()}
+    merged = pack_of(stored)
+    if not write_pack(bucket, merged, objects.get(merged.name)):
         return False
-    segment = encode_index({merged.name: merged.members})
-    bucket.create(f"index/{digest_of(segment).hash}", segment)
     # The first one that this role may not delete tells that it may delete none.
     return all(bucket.delete(f"cas/{name}") for name in packs.keys() - {merged.name})
 
@@ -77,8 +74,19 @@ def _read(bucket: Bucket, names: Iterable[str]) -> Mapping[str, bytes]:
     return {n: s.data for n, s in found.items() if s is not None and digest_of(s.data).hash == n}
 
 
-def _cut(members: Iterable[Member], data: bytes) -> Iterable[tuple[Member, bytes]]:
-    return ((m, data[m.offset : m.offset + m.length]) for m in members)
+def cut(members: Iterable[Member], data: bytes) -> Mapping[Member, bytes]:
+    """Returns members as they are stored in a pack with these bytes."""
+    return {m: data[m.offset : m.offset + m.length] for m in members}
+
+
+def write_pack(bucket: Bucket, pack: Pack, known: Listed | None) -> bool:
+    """Returns whether a pack is written, and young, and in the index. known: what is there of its name."""
+    # One of these bytes may be about to expire: it is written again.
+    if not bucket.replace(f"cas/{pack.name}", pack.data, known.etag if known else None):
+        return False
+    segment = encode_index({pack.name: pack.members})
+    bucket.create(f"index/{digest_of(segment).hash}", segment)
+    return True
 
 
 def pack_of(stored: Mapping[Member, bytes]) -> Pack:

@@ -128,8 +128,7 @@ class Ui:
                 for text in target.notes:
                     self.note(f"{target.id}: {text}")
         if absent := {digest for target in report.targets for digest in target.absent_layers}:
-            layers = f"{len(absent)} layer{'s' * (len(absent) != 1)}"
-            self.note(f"{layers} left out: nothing here needs their bytes yet")
+            self.note(f"{counted(len(absent), 'layer')} left out: nothing here needs their bytes yet")
         for error in report.errors:
             self.note(render_error(error))
         counts = [f"{count} {status}" for status, count in report.counts().items() if count]
@@ -183,6 +182,11 @@ def target_lines(reports: Sequence[TargetReport]) -> Iterator[str]:
         if report.status == BUILT:
             parts.append(f"{report.seconds:.2f}s")
         yield "  ".join(parts).rstrip()
+
+
+def counted(count: int, what: str) -> str:
+    """Returns how many there are: "1 image", "2 images"."""
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def size_of(count: int) -> str:

@@ -16,7 +16,7 @@ from lambdabuild.errors import UserError
 from lambdabuild.guard.findings import GuardReport, unused_text
 from lambdabuild.oci.conformance import Finding
 from lambdabuild.report import TargetReport
-from lambdabuild.ui import Ui
+from lambdabuild.ui import Ui, counted
 
 _COLOURS = {"passed": "green", "failed": "red", "not checked": "yellow"}
 
@@ -80,10 +80,10 @@ def _tell(ui: Ui, reports: Sequence[CheckReport], guarded: GuardReport, *, verbo
             ui.result(line)
     counts = [f"{states.count(state)} {state}" for state in _COLOURS if state in states]
     if warnings := sum(len(report.warnings) for report in reports) + len(guarded.unused):
-        counts.append(f"{warnings} warning{'s' * (warnings != 1)}")
+        counts.append(counted(warnings, "warning"))
     if guarded.findings:
         counts.append(f"{len(guarded.findings)} found by the guard")
-    ui.note(f"{len(reports)} image{'s' * (len(reports) != 1)}: {', '.join(counts)}")
+    ui.note(f"{counted(len(reports), 'image')}: {', '.join(counts)}")
     return 1 if "failed" in states or guarded.findings else 0
 
 

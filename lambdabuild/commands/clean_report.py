@@ -11,7 +11,7 @@ from lambdabuild.remote.accounting import Prices, read_prices
 from lambdabuild.retention.choose import Choice
 from lambdabuild.retention.held import Held
 from lambdabuild.retention.unneeded import Unneeded
-from lambdabuild.ui import DIGEST_WIDTH, Ui, size_of
+from lambdabuild.ui import DIGEST_WIDTH, Ui, counted, size_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def tell(ui: Ui, where: options.Place, choice: Choice, stored: StoreReport | Non
         for line in _lines(choice.gone):
             ui.result(line)
     for each in document["repositories"]:
-        ui.note(f"{each['repository']}: {_counted(each['images'], 'image')}, {size_of(each['bytes'])}")
+        ui.note(f"{each['repository']}: {counted(each['images'], 'image')}, {size_of(each['bytes'])}")
     if stored:
         ui.note(f"{stored.place}: {_contents(stored.gone)}, {size_of(stored.gone.bytes)}")
     for reason, count in document["kept"].items():
@@ -53,7 +53,7 @@ def tell(ui: Ui, where: options.Place, choice: Choice, stored: StoreReport | Non
 
 
 def _summary(document: Mapping[str, Any], stored: StoreReport | None, done: bool) -> str:
-    what = [_counted(len(document["images"]), "image")]
+    what = [counted(len(document["images"]), "image")]
     if stored:
         what.append(_contents(stored.gone))
     size, usd = size_of(document["bytes"]), document["estimated_usd_a_month"]
@@ -66,11 +66,7 @@ _COUNTS = ("results", "objects", "rewritten", "documents")
 
 
 def _contents(gone: Unneeded) -> str:
-    return f"{_counted(len(gone.results), 'result')} and {_counted(gone.blobs, 'blob')}"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"
+    return f"{counted(len(gone.results), 'result')} and {counted(gone.blobs, 'blob')}"
 
 
 def _document(choice: Choice, stored: StoreReport | None, prices: Prices, done: bool) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import click
 from lambdabuild.commands import options
 from lambdabuild.errors import UserError
 from lambdabuild.report import error_json
-from lambdabuild.ui import Ui, render_error, table
+from lambdabuild.ui import Ui, counted, render_error, table
 from lambdabuild.workspace import FILE_NAME, Workspace, find_root, load_workspace
 
 if TYPE_CHECKING:
@@ -135,10 +135,10 @@ def _explain(ui: Ui, proposal: Proposal, dry_run: bool) -> None:
 
 def _summary(proposal: Proposal, dry_run: bool) -> str:
     if proposal.files:
-        counts = f"{_count(len(proposal.drafts), 'target')} in {_count(len(proposal.files), 'file')}"
+        counts = f"{counted(len(proposal.drafts), 'target')} in {counted(len(proposal.files), 'file')}"
         return f"{counts} would be written" if dry_run else f"{counts} written"
     if proposal.declared:
-        return f"nothing to write: {_count(proposal.declared, 'target')} declared already"
+        return f"nothing to write: {counted(proposal.declared, 'target')} declared already"
     if proposal.kept or proposal.left_out or proposal.broken:
         return "nothing to write"
     return "there is no pyproject.toml of a package and no Dockerfile"
@@ -146,7 +146,7 @@ def _summary(proposal: Proposal, dry_run: bool) -> str:
 
 def _shared(proposal: Proposal) -> Iterator[str]:
     for base in proposal.shared:
-        count = _count(len(base.dockerfiles), "image")
+        count = counted(len(base.dockerfiles), "image")
         verb = "install" if len(base.dockerfiles) > 1 else "installs"
         yield f"{base.label} holds what {count} {verb}: {', '.join(base.packages)}"
 
@@ -180,10 +180,6 @@ def _left_out(each: LeftOut) -> Iterator[str]:
     if each.reason:
         yield "without its Dockerfile it cannot be made either"
         yield f"  {each.reason.at}: {each.reason.message}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _json(proposal: Proposal, dry_run: bool) -> dict[str, Any]:

@@ -6,6 +6,7 @@ the terminal is somebody else's matter.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Mapping
@@ -89,6 +90,17 @@ class Cancelled(BaseException):
 _Done: TypeAlias = "queue.SimpleQueue[tuple[Key, Future[None]]]"
 
 
+ATTENTION = 0.5
+"""Seconds until a wait looks up. A signal that comes just before a wait begins, or is given to another
+thread, does not end that wait, and its handler runs only when the main thread goes on."""
+
+
+def _next(done: _Done) -> tuple[Key, Future[None]]:
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return done.get(timeout=ATTENTION)
+
+
 def _report(done: _Done, key: Key, future: Future[None]) -> None:
     done.put((key, future))
 
@@ -151,7 +163,7 @@ class Builder:
                     running += 1
                 if not running:
                     break
-                key, future = done.get()
+                key, future = _next(done)
                 running -= 1
                 ready = self._settle(key, future, waits, above)
                 if self._failures and not keep_going:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -251,3 +252,31 @@ def test_five_thousand_ready_actions_are_no_trouble(tmp_path: Path) -> None:
     names = [f"a{i}" for i in range(5000)]
     world = World(tmp_path, {name: [] for name in names})
     assert len(world.build(*names, jobs=8).ran) == 5000
+
+
+def test_a_signal_that_another_thread_takes_stops_the_build(tmp_path: Path) -> None:
+    """As one does that comes just before the main thread waits: its wait is not ended by it."""
+
+    class Asked(Exception):
+        pass
+
+    def stop(number: int, frame: object) -> None:
+        raise Asked
+
+    def slow(check: Callable[[], None]) -> None:
+        time.sleep(0.1)  # the main thread waits by now
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            check()
+            time.sleep(0.01)
+
+    world = World(tmp_path, {"slow": []})
+    world.executor.behaviour["slow"] = slow
+    before = signal.signal(signal.SIGUSR1, stop)
+    try:
+        with pytest.raises(Asked):
+            world.build("slow")
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert world.cache.lookup([world.key(world.id("slow"))]) == {}

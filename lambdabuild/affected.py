@@ -200,8 +200,8 @@ def _hashed(state: State, evaluation: Evaluation, question: Question) -> _Hashed
 
 
 def _keys(state: State, evaluation: Evaluation, node_of: NodeOf | None = None) -> KeyTable:
-    state.tree.hash(sources(evaluation.graph.targets.values()))
-    return KeyTable(evaluation.graph, node_of or InputFiles(state.tree, _no_store).node, tool_version)
+    with state.tree.hashing(sources(evaluation.graph.targets.values())):
+        return KeyTable(evaluation.graph, node_of or InputFiles(state.tree, _no_store).node, tool_version)
 
 
 def hashed_graph(state: State, question: Question, say: Say) -> tuple[ConfiguredGraph, KeyTable, NodeOf]:

@@ -7,6 +7,7 @@ that they still are what was hashed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 
 from lambdabuild.action import HostFile, SourceFile
 from lambdabuild.digest import Digest, Hasher
@@ -39,9 +40,9 @@ class InputFiles:
         node = self._tree.node(file.path) if isinstance(file, SourceFile) else self._host_node(file.path)
         return node if file.executable is None else FileNode(node.digest, file.executable)
 
-    def hash(self, sources: Sequence[str]) -> None:
-        """Learns the nodes of files of the workspace that will be asked for, faster than one by one."""
-        self._tree.hash(sources)
+    def hashing(self, sources: Sequence[str]) -> AbstractContextManager[None]:
+        """Learns the nodes of files of the workspace that the block asks for, as a View does."""
+        return self._tree.hashing(sources)
 
     def contents(self, digest: Digest) -> Iterator[bytes]:
         """Yields the bytes of that digest; raises when the end shows that they are others."""

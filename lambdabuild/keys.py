@@ -127,8 +127,9 @@ class _Hashes(dict[ConfiguredLabel, Key]):
 
 
 def sources(targets: Iterable[ConfiguredTarget]) -> list[str]:
-    """Returns the paths of all files of the workspace that hashing `targets` reads, sorted."""
-    return sorted({each.path for target in targets for each in target.inputs() if type(each) is SourceFile})
+    """Returns the paths of all files of the workspace that hashing `targets` reads, in the order of need."""
+    files = (each for target in targets for each in target.inputs() if type(each) is SourceFile)
+    return [*dict.fromkeys(each.path for each in files)]
 
 
 def tag_of(hash_: Key) -> str:

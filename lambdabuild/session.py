@@ -221,9 +221,12 @@ class Session:
         """Returns hashes and keys; raises the first failure unless `keep_going`."""
         graph, part = evaluation.graph, evaluation.part
         with span("hashing", "hash sources, work out keys") as work:
-            self.inputs.hash(sources(graph.targets[id_] for id_ in (part.news if part else graph.targets)))
-            keys = KeyTable(graph, self.inputs.node, tool_version, part)
+            news = sources(graph.targets[id_] for id_ in (part.news if part else graph.targets))
+            with self.inputs.hashing(news):
+                keys = KeyTable(graph, self.inputs.node, tool_version, part)
             work.note(targets=len(keys.hashes))
+        with span("hashing", "keep digests"):
+            self._tree.remember()
         if keys.failures and not keep_going:
             raise next(iter(keys.failures.values()))
         self.hashed = keys

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import NamedTuple
 
 import pytest
@@ -92,11 +95,13 @@ def everything(root: Path) -> list[str]:
     return found
 
 
-@given(trees)
-@example({"a": Entry("file", "a", 0o755), "b": Entry("link", "a")})
-@example({"a/b": Entry("file"), "c": Entry("link", "a"), "b": Entry("link", "c/b")})
-@example({"a": Entry("link", "../../outside"), "b": Entry("link", "/etc/hostname")})
-def test_reading_many_at_once_equals_reading_them_one_by_one(entries: dict[str, Entry]) -> None:
+@given(trees, st.randoms(use_true_random=False))
+@example({"a": Entry("file", "a", 0o755), "b": Entry("link", "a")}, Random(0))
+@example({"a/b": Entry("file"), "c": Entry("link", "a"), "b": Entry("link", "c/b")}, Random(0))
+@example({"a": Entry("link", "../../outside"), "b": Entry("link", "/etc/hostname")}, Random(0))
+def test_reading_many_at_once_equals_reading_them_one_by_one(
+    entries: dict[str, Entry], order: Random
+) -> None:
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patched:
         patched.setattr(working_tree, "read_nodes", partial(read_nodes, processes=PROCESSES))
         patched.setattr(many, "_is_alone", lambda: True)
@@ -106,7 +111,9 @@ def test_reading_many_at_once_equals_reading_them_one_by_one(entries: dict[str, 
         paths = sorted({*everything(root), *entries, *(f"{path}/beyond" for path in entries)})
         one_by_one, at_once = WorkingTree(root), WorkingTree(root)
         expected = {path: told(one_by_one, path) for path in paths}
-        at_once.hash(paths)
+        with at_once.hashing(paths):
+            asked = order.sample(paths, len(paths))
+            assert {path: told(at_once, path) for path in asked} == expected
         assert {path: told(at_once, path) for path in paths} == expected
         assert at_once.links == one_by_one.links
         assert at_once.looked_at >= one_by_one.looked_at
@@ -150,10 +157,11 @@ def helpers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             os.kill(child, 0)
 
 
-def in_helpers(monkeypatch: pytest.MonkeyPatch, read: Callable[[many._Parts], object]) -> None:
-    """Lets `read` take parts in helpers, and this process none."""
-    here = os.getpid()
-    monkeypatch.setattr(many._Parts, "read", lambda parts: {} if os.getpid() == here else read(parts))
+@pytest.fixture
+def idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets this process take no part: helpers take all."""
+    here, take = os.getpid(), many._Parts.take
+    monkeypatch.setattr(many._Parts, "take", lambda parts: None if os.getpid() == here else take(parts))
 
 
 @pytest.mark.usefixtures("helpers")
@@ -162,31 +170,69 @@ def test_every_file_has_its_node_in_order(files: list[str], processes: int | Non
     assert read(files, processes) == nodes_of(files)
 
 
-@pytest.mark.usefixtures("helpers")
-def test_helpers_read_what_this_process_does_not(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    in_helpers(monkeypatch, many._Parts.read)
+@pytest.mark.usefixtures("helpers", "idle")
+def test_helpers_read_what_this_process_does_not(files: list[str]) -> None:
     assert read(files, PROCESSES) == nodes_of(files)
 
 
-@pytest.mark.usefixtures("helpers")
+@pytest.mark.usefixtures("helpers", "idle")
+def test_helpers_read_on_while_nobody_listens(files: list[str]) -> None:
+    expected, nodes = nodes_of(files), read_nodes(files, PROCESSES)
+    first = next(nodes)
+    assert first
+    time.sleep(0.5)  # all is read by now, and fits into their pipes
+    for path in files:
+        Path(path).unlink()
+    assert [first[0], *(each[0] for each in nodes if each)] == expected
+
+
+@pytest.mark.usefixtures("helpers", "idle")
+def test_what_fits_into_no_pipe_arrives_as_well(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(many, "_HEARD_AT_ONCE", 4096)
+    nodes = read_nodes(files * 40, PROCESSES)
+    first = next(nodes)
+    assert first
+    time.sleep(0.5)
+    assert [first[0], *(each[0] for each in nodes if each)] == nodes_of(files) * 40
+
+
+@pytest.mark.usefixtures("helpers", "idle")
 @pytest.mark.parametrize("end", [lambda: os._exit(1), lambda: os.kill(os.getpid(), signal.SIGKILL)])
 def test_what_a_helper_took_that_died_is_not_read(
     files: list[str], monkeypatch: pytest.MonkeyPatch, end: Callable[[], None]
 ) -> None:
-    in_helpers(monkeypatch, lambda parts: end())
+    monkeypatch.setattr(many._Parts, "read", lambda parts, number: end())
     assert read(files, PROCESSES) == [None] * len(files)
 
 
-@pytest.mark.usefixtures("helpers")
+@pytest.mark.usefixtures("helpers", "idle")
+def test_what_a_helper_had_told_before_it_died_counts(
+    files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = many._Parts.read
+
+    def mortal(parts: many._Parts, number: int) -> many._Part:
+        if number >= 10:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return reads(parts, number)
+
+    monkeypatch.setattr(many._Parts, "read", mortal)
+    found = read(files, PROCESSES)
+    count = found.index(None)
+    assert count % 10 == 0
+    assert found == nodes_of(files[:count]) + [None] * (len(files) - count)
+
+
+@pytest.mark.usefixtures("helpers", "idle")
 def test_what_was_not_read_at_once_is_read_when_it_is_asked_for(
     files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(working_tree, "read_nodes", partial(read_nodes, processes=PROCESSES))
-    in_helpers(monkeypatch, lambda parts: os._exit(1))
+    monkeypatch.setattr(many._Parts, "read", lambda parts, number: os._exit(1))
     tree = WorkingTree(Path(files[0]).parent)
     names = [path.rpartition("/")[2] for path in files]
-    tree.hash(names)
-    assert [tree.node(name) for name in names] == nodes_of(files)
+    with tree.hashing(names):
+        assert [tree.node(name) for name in names] == nodes_of(files)
 
 
 @pytest.mark.usefixtures("helpers")
@@ -202,8 +248,7 @@ def test_a_file_that_changes_under_a_helper_is_refused_as_ever(
     monkeypatch.setattr(stable, "_digest", meddling)
     monkeypatch.setattr(working_tree, "read_nodes", partial(read_nodes, processes=PROCESSES))
     tree = WorkingTree(Path(files[0]).parent)
-    tree.hash(["003"])
-    with pytest.raises(SourceError, match=r"^003 changes while it is read$"):
+    with tree.hashing(["003"]), pytest.raises(SourceError, match=r"^003 changes while it is read$"):
         tree.node("003")
 
 
@@ -211,13 +256,13 @@ def test_a_file_that_changes_under_a_helper_is_refused_as_ever(
 def test_an_interruption_leaves_no_helper_behind(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     here = os.getpid()
 
-    def take(parts: many._Parts) -> object:
+    def take(parts: many._Parts) -> int | None:
         if os.getpid() == here:
             raise KeyboardInterrupt
         signal.pause()
         return None
 
-    monkeypatch.setattr(many._Parts, "read", take)
+    monkeypatch.setattr(many._Parts, "take", take)
     with pytest.raises(KeyboardInterrupt):
         list(read_nodes(files, PROCESSES))
 
@@ -244,3 +289,15 @@ def test_where_no_process_is_to_be_had_this_one_reads_all(
     before = len(os.listdir("/dev/fd"))
     assert read(files, PROCESSES) == nodes_of(files)
     assert len(os.listdir("/dev/fd")) == before
+
+
+def test_a_view_whose_block_ends_early_leaves_no_helper_and_knows_all_the_same(
+    files: list[str], monkeypatch: pytest.MonkeyPatch, helpers: None
+) -> None:
+    monkeypatch.setattr(working_tree, "read_nodes", partial(read_nodes, processes=PROCESSES))
+    tree = WorkingTree(Path(files[0]).parent)
+    names = [path.rpartition("/")[2] for path in files]
+    with contextlib.suppress(KeyboardInterrupt), tree.hashing(names):
+        tree.node(names[5])
+        raise KeyboardInterrupt
+    assert [tree.node(name) for name in names] == nodes_of(files)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from lambdabuild.digest import Digest, digest_of
@@ -66,8 +67,8 @@ class Overlay:
             return FileNode(digest_of(self._files[path]), False)
         return self._below.node(path)
 
-    def hash(self, paths: Sequence[str]) -> None:
-        self._below.hash([path for path in paths if path not in self._files])
+    def hashing(self, paths: Sequence[str]) -> AbstractContextManager[None]:
+        return self._below.hashing([path for path in paths if path not in self._files])
 
     def place(self, digest: Digest) -> str | None:
         return self._below.place(digest)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from lambdabuild.digest import Digest
@@ -80,9 +81,11 @@ class GitTree:
         """Returns None: what is in git lies nowhere as a file."""
         return None
 
-    def hash(self, paths: Sequence[str]) -> None:
-        """Learns the nodes of sources that will be asked for, faster than one by one."""
-        self._files.hash(paths)
+    @contextmanager
+    def hashing(self, paths: Sequence[str]) -> Iterator[None]:
+        """Learns the nodes of sources that the block asks for, faster than one by one."""
+        self._files.hash(sorted(paths))
+        yield
 
     def _file(self, path: str) -> str:
         """Returns where the file at `path` is; raises SourceError for anything else."""

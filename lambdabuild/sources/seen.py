@@ -9,7 +9,7 @@ nothing is known.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
@@ -111,9 +111,9 @@ class Watched:
         found: FileNode = self._asked("node", path, self._view.node)
         return found
 
-    def hash(self, paths: Sequence[str]) -> None:
-        """Learns unnoted: what will be asked for is noted then."""
-        self._view.hash(paths)
+    def hashing(self, paths: Sequence[str]) -> AbstractContextManager[None]:
+        """Learns unnoted: what is asked for is noted then."""
+        return self._view.hashing(paths)
 
     def place(self, digest: Digest) -> str | None:
         return self._view.place(digest)

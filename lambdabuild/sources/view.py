@@ -7,6 +7,7 @@ counts as what it leads to, link by link, and must not leave the workspace.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
@@ -74,8 +75,8 @@ class View(Protocol):
     def node(self, path: str) -> FileNode:
         """Returns digest and executable bit of the source at `path`; raises SourceError."""
 
-    def hash(self, paths: Sequence[str]) -> None:
-        """Learns the nodes of sources that will be asked for, faster than one by one."""
+    def hashing(self, paths: Sequence[str]) -> AbstractContextManager[None]:
+        """Learns the nodes of sources that the block asks for, in about that order, faster than singly."""
 
     def place(self, digest: Digest) -> str | None:
         """Returns the absolute path of a file on this machine with bytes of that digest, or None."""

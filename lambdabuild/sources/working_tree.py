@@ -6,7 +6,7 @@ import contextlib
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -61,6 +61,9 @@ class WorkingTree:
         self._places: dict[Digest, str] = {}
         self.led: dict[str, str] = {}
         self._digests = digests
+        self._news: tuple[list[tuple[str, str, Status]], Moment] | None = None
+        self._coming: Generator[str, None, None]
+        self._expected: set[str] = set()
         self._follow = Links(root, self._target_of).real
 
     @property
@@ -118,6 +121,9 @@ class WorkingTree:
     def node(self, path: str) -> FileNode:
         """Returns digest and executable bit of the source at `path`."""
         node = self._nodes.get(path)
+        if node is None and path in self._expected:
+            next((each for each in self._coming if each == path), None)
+            node = self._nodes.get(path)
         if node is None:
             try:
                 real = self._prefix + self._real(path)
@@ -128,32 +134,57 @@ class WorkingTree:
             self._places[node.digest] = real
         return node
 
-    def hash(self, paths: Sequence[str]) -> None:
-        """Learns the nodes of sources that will be asked for, on all cores.
+    @contextlib.contextmanager
+    def hashing(self, paths: Sequence[str]) -> Iterator[None]:
+        """Learns the nodes of sources that the block asks for, in about that order, on all cores.
 
         Whatever is no plain file in a plain directory is left to `node`, and so is every error.
         """
         directories = {path.rpartition("/")[0] for path in paths}
         plain = {each for each in directories if self._is_plain(each)}
         wanted = [path for path in paths if path not in self._nodes and path.rpartition("/")[0] in plain]
-        if self._digests is None or len(wanted) <= FEW:
-            deque(self._read_all(wanted), maxlen=0)
-            return
-        digests, unread, began = self._digests(), [], Moment.now()
-        for path in wanted:
+        news: list[tuple[str, str, Status]] | None = None
+        began = Moment.now()
+        if self._digests is not None and len(wanted) > FEW:
+            wanted = self._unknown(wanted, self._digests())
+            news = []
+        self._expected, self._coming = set(wanted), self._read_all(wanted, news)
+        try:
+            yield
+            deque(self._coming, maxlen=0)
+        finally:
+            self._coming.close()
+            self._expected = set()
+        self._news = (news, began) if news else None
+
+    def remember(self) -> None:
+        """Keeps the digests that `hashing` had to find out."""
+        if self._news and self._digests is not None:
+            self._digests().keep(*self._news)
+        self._news = None
+
+    def _unknown(self, paths: Sequence[str], digests: Digests) -> list[str]:
+        """Returns those of `paths` whose digests nobody knows; learns the others."""
+        found = []
+        for path in paths:
             if node := digests.node(path):
                 self._learn(path, node)
             else:
-                unread.append(path)
-        digests.keep([*self._read_all(unread)], began)
+                found.append(path)
+        return found
 
-    def _read_all(self, paths: Sequence[str]) -> Iterator[tuple[str, str, Status]]:
-        """Learns the nodes of those of `paths` that can be read at once; yields their hashes and statuses."""
+    def _read_all(
+        self, paths: Sequence[str], news: list[tuple[str, str, Status]] | None
+    ) -> Generator[str, None, None]:
+        """Yields `paths` one by one, once it has learnt all that can be learnt of each."""
         for path, found in zip(paths, read_nodes([self._prefix + path for path in paths]), strict=True):
+            self._expected.discard(path)
             if found is not None:
                 node, status = found
                 self._learn(path, node)
-                yield path, node.digest.hash, status
+                if news is not None:
+                    news.append((path, node.digest.hash, status))
+            yield path
 
     def _learn(self, path: str, node: FileNode) -> None:
         self._nodes[path] = node

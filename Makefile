@@ -34,8 +34,8 @@ example: $(READY)
 	$(BIN)/lambdabuild run -C examples/receipts //infra/list_receipts:image
 	@echo "images are OCI layouts below examples/receipts/lambdabuild-out"
 
-# Who has little left to do takes work from the others: a few tests are most of the time.
-PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
+# Tests that share what their module makes run in one process, and are begun first (tests/conftest.py).
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
 
 test: $(READY)
 	$(PYTEST) -m "not slow" $(ARGS)

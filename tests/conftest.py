@@ -33,12 +33,20 @@ The others are about services, daemons, documents and formats, whatever Python r
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what CI runs on one Python alone."""
+    """Marks what CI runs on one Python alone, and what one process has to run (--dist loadgroup)."""
     root = Path(__file__).parent
     for item in items:
         folders = item.path.parent.relative_to(root).parts if item.path.is_relative_to(root) else ()
         if (folders[0] if folders else "") not in EVERYWHERE:
             item.add_marker(pytest.mark.once)
+        if isinstance(item, pytest.Function) and _shares(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(root).as_posix()))
+
+
+def _shares(item: pytest.Function) -> bool:
+    """Tells whether a test takes what its module makes once: some of it takes a minute to make."""
+    makers = (each for found in item._fixtureinfo.name2fixturedefs.values() for each in found)
+    return any(each.scope == "module" for each in makers)
 
 
 @pytest.fixture(scope="session")

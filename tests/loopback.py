@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -44,7 +46,7 @@ class Loopback:
             scheme = "https"
         self.host = f"127.0.0.1:{self._server.server_address[1]}"
         self.url = f"{scheme}://{self.host}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -53,6 +55,11 @@ class Loopback:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
+        ending = threading.Thread(target=self._server.shutdown)
+        ending.start()
+        while ending.is_alive():  # a connection wakes it, where it would look up now and then
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", self._server.server_port)).close()
+            ending.join(0.01)
         self._server.server_close()
         self._thread.join()

@@ -16,13 +16,14 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from types import MappingProxyType
 
+from tests.cloud import forked
 from tests.cloud.remote import Ran, Team
 
 SECONDS = 300
 """A client that takes longer hangs."""
 
-_forked = multiprocessing.get_context("forkserver")
-_forked.set_forkserver_preload(["tests.cloud.preloaded"])
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["tests.cloud.preloaded", forked.__name__])
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,8 @@ def begin(
     environ = {**os.environ, **team.cloud.environment(client), **variables}
     environ["XDG_CACHE_HOME"] = str(team.caches / (cache or client))
     made = Client(
-        _forked.Process(
-            target=_main,
+        _context.Process(
+            target=forked.main,
             args=(arguments, team.root, environ, directory, before),
         ),
         directory / "out",
@@ -98,23 +99,3 @@ def begin(
 def build(team: Team, client: str = "alice", cache: str = "") -> Ran:
     """Builds everything, undisturbed by the test."""
     return start(team, client=client, cache=cache).ended()
-
-
-def _main(
-    arguments: tuple[str, ...],
-    root: Path,
-    environ: Mapping[str, str],
-    directory: Path,
-    before: Callable[[], object] | None,
-) -> None:
-    os.environ.clear()
-    os.environ.update(environ)
-    os.chdir(root)
-    for number, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(directory / name, os.O_WRONLY | os.O_APPEND), number)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    if before:
-        before()
-    from lambdabuild.cli import main
-
-    main(arguments)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -54,7 +55,9 @@ class Built:
 @pytest.fixture(scope="module")
 def built(whole_cloud: Cloud, stand_in: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     require_docker()
-    secret = moto_server.client("secretsmanager").create_secret(Name="dockerfiles-pip", SecretString=SECRET)
+    secret = moto_server.client("secretsmanager").create_secret(
+        Name=f"pip-{uuid4().hex}", SecretString=SECRET
+    )
     settings = f'[secrets.pip]\nenv = "PIP_TOKEN"\narn = "{secret["ARN"]}"\n'
     made = bootstrap(whole_cloud, workspace=settings)
     team = receipts_team(whole_cloud, made, stand_in.host, tmp_path_factory.mktemp("example"))

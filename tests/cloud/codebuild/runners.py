@@ -93,8 +93,11 @@ class Docker:
 
 
 def machine_path() -> str:
-    """Returns PATH without the virtual environment of this process, where lambdabuild is installed."""
-    entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    """Returns PATH without the virtual environment of this process, where lambdabuild is installed.
+
+    The Python that it was made from comes first: a shim of pyenv's takes longer than all that it starts.
+    """
+    entries = [f"{sys.base_prefix}/bin", *os.environ.get("PATH", os.defpath).split(os.pathsep)]
     if sys.prefix == sys.base_prefix:
         return os.pathsep.join(entries)
     return os.pathsep.join(each for each in entries if not Path(each).is_relative_to(sys.prefix))

@@ -8,7 +8,7 @@ this machine's on both sides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -29,6 +29,8 @@ from lambdabuild.workspace import Workspace, load_workspace
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lambdabuild.sources.git_files import BlobDigests
+    from lambdabuild.sources.working_tree import Digests
     from lambdabuild.store import ContentStore
 
 CHANGED, NEW, REMOVED = "changed", "new", "removed"
@@ -40,12 +42,14 @@ class State:
 
     revision: as somebody named it; "" for the working tree.
     commit:   its full hash, likewise.
+    remember: called once its sources are hashed.
     """
 
     workspace: Workspace
     tree: View
     revision: str = ""
     commit: str = ""
+    remember: Callable[[], None] = field(default=lambda: None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,23 +119,34 @@ class _Hashed:
         )
 
 
-def working_state(workspace: Workspace) -> State:
-    """Returns the state of the files as they lie on disk."""
-    return State(workspace, WorkingTree(workspace.root, workspace.ignore))
+def working_state(workspace: Workspace, digests: Callable[[], Digests] | None = None) -> State:
+    """Returns the state of the files as they lie on disk. digests: those of WorkingTree."""
+    tree = WorkingTree(workspace.root, workspace.ignore, digests)
+    return State(workspace, tree, remember=tree.remember)
 
 
 @contextmanager
-def state_of(root: Path, revision: str, *, configs: Sequence[str], env: Mapping[str, str]) -> Iterator[State]:
+def state_of(
+    root: Path,
+    revision: str,
+    *,
+    configs: Sequence[str],
+    env: Mapping[str, str],
+    blobs: BlobDigests | None = None,
+) -> Iterator[State]:
     """Gives the state of the workspace at `root` in a revision of its git repository.
 
-    env: the environment, for settings and for git. Raises UserError for a
+    env:   the environment, for settings and for git.
+    blobs: that of RevisionFiles.
+
+    Raises UserError for a
     revision that does not exist or has no such workspace, ExternalError for
     one that is not here.
     """
     from lambdabuild.sources.git_files import open_revision  # for those who have a revision
     from lambdabuild.sources.git_tree import GitTree
 
-    with open_revision(root, revision, env) as files:
+    with open_revision(root, revision, env, blobs) as files:
         with _blaming(revision):
             top = GitTree(files, root)
             if top.kind(WORKSPACE_FILE) is not Kind.FILE:
@@ -201,7 +216,9 @@ def _hashed(state: State, evaluation: Evaluation, question: Question) -> _Hashed
 
 def _keys(state: State, evaluation: Evaluation, node_of: NodeOf | None = None) -> KeyTable:
     with state.tree.hashing(sources(evaluation.graph.targets.values())):
-        return KeyTable(evaluation.graph, node_of or InputFiles(state.tree, _no_store).node, tool_version)
+        keys = KeyTable(evaluation.graph, node_of or InputFiles(state.tree, _no_store).node, tool_version)
+    state.remember()
+    return keys
 
 
 def hashed_graph(state: State, question: Question, say: Say) -> tuple[ConfiguredGraph, KeyTable, NodeOf]:

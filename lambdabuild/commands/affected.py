@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from functools import cache as once
 
 import click
 
+from lambdabuild import kept_blobs, kept_digests
 from lambdabuild.affected import (
     CHANGED,
     NEW,
@@ -19,6 +21,8 @@ from lambdabuild.affected import (
 )
 from lambdabuild.commands import options, profiling
 from lambdabuild.errors import UserError, did_you_mean
+from lambdabuild.kept_blobs import KeptBlobs
+from lambdabuild.kept_digests import KeptDigests
 from lambdabuild.report import error_json
 from lambdabuild.rulebook import RULE_NAMES
 from lambdabuild.ui import Ui, render_error
@@ -60,13 +64,16 @@ def command(
     where = options.place(directory, configs)
     question = options.question(where, patterns or ("//...",), platforms, keep_going=keep_going)
     root = where.workspace.root
+    cache = str(options.cache_directory())
+    blobs = KeptBlobs(kept_blobs.place_of(cache))
+    digests = once(lambda: KeptDigests(kept_digests.place_of(cache, str(root)), str(root)))
     with ExitStack() as stack:
-        before = stack.enter_context(state_of(root, since, configs=configs, env=os.environ))
-        after = (
-            working_state(where.workspace)
-            if until is None
-            else stack.enter_context(state_of(root, until, configs=configs, env=os.environ))
-        )
+        before, *others = [
+            stack.enter_context(state_of(root, each, configs=configs, env=os.environ, blobs=blobs))
+            for each in (since, until)
+            if each is not None
+        ]
+        after = others[0] if others else working_state(where.workspace, digests)
         found = affected(before, after, question, ui.said)
     _check_kinds(kinds, found)
     shown = [each for each in found.differences if not kinds or not each.kind or each.kind in kinds]

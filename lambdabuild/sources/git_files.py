@@ -7,9 +7,9 @@ in them is asked for.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 from lambdabuild.digest import Digest, Hasher
 from lambdabuild.sources.git_checkout import FILE_NAME as ATTRIBUTES
@@ -130,11 +130,25 @@ class Commit:
         return f"{self._name}:{path.rstrip('/')}".rstrip(":")
 
 
-class RevisionFiles:
-    """The files of a revision below a workspace's root. Closing it ends git's processes."""
+class BlobDigests(Protocol):
+    """Digests of blobs, as they are stored, that need not be read again."""
 
-    def __init__(self, revision: Revision) -> None:
+    def known(self, oids: Iterable[str]) -> Mapping[str, Digest]:
+        """Returns the digests of those of some blobs that are known."""
+
+    def keep(self, news: Mapping[str, Digest]) -> None:
+        """Keeps those that were not."""
+
+
+class RevisionFiles:
+    """The files of a revision below a workspace's root. Closing it ends git's processes.
+
+    blobs: what is known of blobs without reading them.
+    """
+
+    def __init__(self, revision: Revision, blobs: BlobDigests | None = None) -> None:
         self.revision = revision
+        self._blobs = blobs
         top = Commit(revision.repository, revision.commit, name=revision.name, prefix=revision.prefix)
         self._commits = [top]
         self._owners: dict[str, Commit] = {}
@@ -197,7 +211,13 @@ class RevisionFiles:
             if owner and _kind(owner.entries[path]) is Kind.FILE and not owner.converts(path):
                 wanted.setdefault(owner, {})[owner.entries[path].oid] = None
         for owner, oids in wanted.items():
-            self._digests.update(owner.hash_stored([oid for oid in oids if oid not in self._digests]))
+            unknown = oids.keys() - self._digests.keys()
+            if self._blobs:
+                self._digests.update(self._blobs.known(unknown))
+            news = owner.hash_stored([oid for oid in oids if oid not in self._digests])
+            self._digests.update(news)
+            if self._blobs:
+                self._blobs.keep(news)
 
     def _mount(self, commit: Commit) -> None:
         """Adds the entries of a commit to the directories."""
@@ -233,13 +253,15 @@ class RevisionFiles:
                 self._mount(module)
 
 
-def open_revision(root: Path, name: str, env: Mapping[str, str]) -> RevisionFiles:
+def open_revision(
+    root: Path, name: str, env: Mapping[str, str], blobs: BlobDigests | None = None
+) -> RevisionFiles:
     """Returns the files of a revision of the repository in which the workspace at `root` lies.
 
-    env: the environment for git. Raises UserError for a revision that does not
+    env: the environment for git; blobs: that of RevisionFiles. Raises UserError for a revision that does not
     exist, ExternalError for one that is not here.
     """
-    return RevisionFiles(find_revision(root, name, env))
+    return RevisionFiles(find_revision(root, name, env), blobs)
 
 
 def _kind(entry: Entry) -> Kind:

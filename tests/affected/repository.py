@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lambdabuild.affected import Affected, affected, state_of, working_state
 from lambdabuild.evaluation import Question
+from lambdabuild.kept_blobs import KeptBlobs
 from lambdabuild.label import parse_pattern
 from lambdabuild.workspace import load_workspace
 from tests.project import Project
@@ -90,12 +91,14 @@ class Repository:
         platforms: tuple[str, ...] = (),
     ) -> Affected:
         question = Question(tuple(map(parse_pattern, patterns or ("//...",))), platforms, keep_going)
+        blobs = KeptBlobs(str(self.place / "kept.blobs"))
         with ExitStack() as stack:
-            before = stack.enter_context(state_of(self.root, since, configs=(), env=self.env))
-            if until is None:
-                after = working_state(load_workspace(self.root, env={}))
-            else:
-                after = stack.enter_context(state_of(self.root, until, configs=(), env=self.env))
+            before, *others = [
+                stack.enter_context(state_of(self.root, each, configs=(), env=self.env, blobs=blobs))
+                for each in (since, until)
+                if each is not None
+            ]
+            after = others[0] if others else working_state(load_workspace(self.root, env={}))
             return affected(before, after, question, lambda text, at: None)
 
     def close(self) -> None:

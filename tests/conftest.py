@@ -32,6 +32,7 @@ EVERYWHERE = ("", "e2e", "property", "python", "starlark", "tools")
 The others are about services, daemons, documents and formats, whatever Python runs them."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks what CI runs on one Python alone, and what one process has to run (--dist loadgroup)."""
     root = Path(__file__).parent

@@ -34,8 +34,9 @@ example: $(READY)
 	$(BIN)/lambdabuild run -C examples/receipts //infra/list_receipts:image
 	@echo "images are OCI layouts below examples/receipts/lambdabuild-out"
 
-# Tests that share what their module makes run in one process, and are begun first (tests/conftest.py).
-PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
+# The tests of a module run in one process, and share what it makes for them once. What takes long is
+# begun first (tests/conftest.py).
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
 
 test: $(READY)
 	$(PYTEST) -m "not slow" $(ARGS)

@@ -32,22 +32,21 @@ EVERYWHERE = ("", "e2e", "property", "python", "starlark", "tools")
 The others are about services, daemons, documents and formats, whatever Python runs them."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
+FIRST = ("docs", "cloud", "property", "e2e")
+"""Folders of tests that take long: they are begun first, so that none is left alone at the end."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what CI runs on one Python alone, and what one process has to run (--dist loadgroup)."""
+    """Marks what CI runs on one Python alone, and puts first what takes long."""
     root = Path(__file__).parent
+    folders: dict[Path, str] = {}
     for item in items:
-        folders = item.path.parent.relative_to(root).parts if item.path.is_relative_to(root) else ()
-        if (folders[0] if folders else "") not in EVERYWHERE:
+        parts = item.path.parent.relative_to(root).parts if item.path.is_relative_to(root) else ()
+        folders[item.path] = parts[0] if parts else ""
+        if folders[item.path] not in EVERYWHERE:
             item.add_marker(pytest.mark.once)
-        if isinstance(item, pytest.Function) and _shares(item):
-            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(root).as_posix()))
-
-
-def _shares(item: pytest.Function) -> bool:
-    """Tells whether a test takes what its module makes once: some of it takes a minute to make."""
-    makers = (each for found in item._fixtureinfo.name2fixturedefs.values() for each in found)
-    return any(each.scope == "module" for each in makers)
+    ranks = {name: rank for rank, name in enumerate(FIRST)}
+    items.sort(key=lambda item: ranks.get(folders[item.path], len(ranks)))
 
 
 @pytest.fixture(scope="session")

@@ -44,14 +44,19 @@ class Beside:
 
 def make_repository(root: Path) -> Beside:
     """Commits all of a workspace, and returns `git status` of it."""
-    settings = ("user.name=bench", "user.email=bench@localhost", "gc.auto=0")
-    given = [word for setting in settings for word in ("-c", setting)]
-    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "workload"]):
-        subprocess.run(["git", *given, *command], cwd=root, check=True)
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
     # Packing goes on in the background, under the feet of whatever is measured next.
     subprocess.run(["git", "config", "gc.auto", "0"], cwd=root, check=True)
+    commit(root)
     write(root / ".git/info/exclude", "build.ninja\nnout/\n")
     return Beside("git status", ["git", "status", "--porcelain"], root, os.environ)
+
+
+def commit(root: Path) -> None:
+    """Commits all of a workspace."""
+    author = ["-c", "user.name=bench", "-c", "user.email=bench@localhost"]
+    for command in (["add", "-A"], [*author, "commit", "-qm", "workload"]):
+        subprocess.run(["git", *command], cwd=root, check=True)
 
 
 def sources(root: Path, listing: Path) -> int:

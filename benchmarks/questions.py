@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.bazel_files import GENERATED, make_bazel_files
+from benchmarks.beside import commit, make_repository
 from benchmarks.processes import run
 from benchmarks.tables import Table
 from benchmarks.workload import SIZES, make
@@ -81,10 +82,9 @@ class Bench:
         root.mkdir()
         make(root, SIZES[size])
         make_bazel_files(root, SIZES[size])
-        self._git("init", "-q")
-        self._commit()
+        make_repository(self._root)
         self._edit(EDITED[0])
-        self._commit()
+        commit(self._root)
 
     def table(self) -> Table:
         rows = [self._query(text) for text in QUERIES]
@@ -128,16 +128,6 @@ class Bench:
     def _edit(self, path: str) -> None:
         file = self._root / path
         file.write_text(f"{file.read_text()}# edited\n")
-
-    def _commit(self) -> None:
-        self._git("add", "-A")
-        self._git("commit", "-qm", "workload")
-
-    def _git(self, *arguments: str) -> None:
-        # Without gc.auto=0, git goes on packing in the background, under Bazel's feet.
-        settings = ("user.name=bench", "user.email=bench@localhost", "gc.auto=0")
-        given = [word for setting in settings for word in ("-c", setting)]
-        subprocess.run(["git", *given, *arguments], cwd=self._root, check=True)
 
 
 if __name__ == "__main__":

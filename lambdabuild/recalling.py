@@ -15,6 +15,7 @@ import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import PickleError
 from typing import Any
 
 from lambdabuild import kept_graph
@@ -107,7 +108,7 @@ def recall(doubt: Doubt, place: str, workspace: Workspace, cache: Path) -> Recal
 
     place: where the state of that answer lies.
     """
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, PickleError):
         basis = json.loads(doubt.kept.basis)
         kept = kept_graph.read(graph_place(place), bytes.fromhex(basis["graph"]))
         if kept is None or os.fsencode(workspace.root) != doubt.kept.root:

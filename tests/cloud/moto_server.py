@@ -26,6 +26,9 @@ def moto_url() -> str:
     """Returns the endpoint of this process's server, which is started at the first call."""
     from moto.server import ThreadedMotoServer
 
+    from tests.cloud.models import share_models
+
+    share_models()
     _write_in_one_step()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it tells every request otherwise
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)

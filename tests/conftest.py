@@ -32,8 +32,18 @@ EVERYWHERE = ("", "e2e", "property", "python", "starlark", "tools")
 The others are about services, daemons, documents and formats, whatever Python runs them."""
 
 
-FIRST = ("docs", "cloud", "property", "e2e")
-"""Folders of tests that take long: they are begun first, so that none is left alone at the end."""
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves whole folders out where their tests would be: importing them takes as long as many tests."""
+    root = Path(__file__).parent
+    if "not once" not in config.option.markexpr or not collection_path.is_relative_to(root):
+        return None
+    parts = collection_path.relative_to(root).parts
+    return True if collection_path.is_dir() and parts and parts[0] not in EVERYWHERE else None
+
+
+FIRST = ("property", "e2e", "docs", "cloud")
+"""Folders of tests that take long: they are begun first, so that none is left alone at the end. Those
+that fork much come before those that fill their process with what they import."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

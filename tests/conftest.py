@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from tests.oci.registry.real import RealRegistry
 
 settings.register_profile(
-    "default", derandomize=True, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+    "default",
+    derandomize=True,  # so that more examples would be the same ones again each day
+    max_examples=50,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile(
     "long", parent=settings.get_profile("default"), derandomize=False, max_examples=2000

@@ -90,7 +90,7 @@ class Cancelled(BaseException):
 _Done: TypeAlias = "queue.SimpleQueue[tuple[Key, Future[None]]]"
 
 
-ATTENTION = 0.5
+_ATTENTION = 0.5
 """Seconds until a wait looks up. A signal that comes just before a wait begins, or is given to another
 thread, does not end that wait, and its handler runs only when the main thread goes on."""
 
@@ -98,7 +98,7 @@ thread, does not end that wait, and its handler runs only when the main thread g
 def _next(done: _Done) -> tuple[Key, Future[None]]:
     while True:
         with contextlib.suppress(queue.Empty):
-            return done.get(timeout=ATTENTION)
+            return done.get(timeout=_ATTENTION)
 
 
 def _report(done: _Done, key: Key, future: Future[None]) -> None:

@@ -2,9 +2,9 @@
 
 usage: python timed_hash.py FILE     (in a workspace; writes the seconds to FILE)
 
-That is: finding the sources of the graph, reading and hashing them, and the keys
-of all actions and targets. Absent: the start of Python, evaluation, printing, and
-what is kept for the next question.
+That is: finding the sources of the graph, reading and hashing them, the keys of
+all actions and targets, and keeping the digests of the sources. Absent: the start
+of Python, evaluation, printing, and the answer that is kept.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ this machine's on both sides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -42,14 +42,12 @@ class State:
 
     revision: as somebody named it; "" for the working tree.
     commit:   its full hash, likewise.
-    remember: called once its sources are hashed.
     """
 
     workspace: Workspace
     tree: View
     revision: str = ""
     commit: str = ""
-    remember: Callable[[], None] = field(default=lambda: None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +117,9 @@ class _Hashed:
         )
 
 
-def working_state(workspace: Workspace, digests: Callable[[], Digests] | None = None) -> State:
+def working_state(workspace: Workspace, digests: Digests | None = None) -> State:
     """Returns the state of the files as they lie on disk. digests: those of WorkingTree."""
-    tree = WorkingTree(workspace.root, workspace.ignore, digests)
-    return State(workspace, tree, remember=tree.remember)
+    return State(workspace, WorkingTree(workspace.root, workspace.ignore, digests))
 
 
 @contextmanager
@@ -139,9 +136,8 @@ def state_of(
     env:   the environment, for settings and for git.
     blobs: that of RevisionFiles.
 
-    Raises UserError for a
-    revision that does not exist or has no such workspace, ExternalError for
-    one that is not here.
+    Raises UserError for a revision that does not exist or has no such workspace,
+    ExternalError for one that is not here.
     """
     from lambdabuild.sources.git_files import open_revision  # for those who have a revision
     from lambdabuild.sources.git_tree import GitTree
@@ -216,9 +212,7 @@ def _hashed(state: State, evaluation: Evaluation, question: Question) -> _Hashed
 
 def _keys(state: State, evaluation: Evaluation, node_of: NodeOf | None = None) -> KeyTable:
     with state.tree.hashing(sources(evaluation.graph.targets.values())):
-        keys = KeyTable(evaluation.graph, node_of or InputFiles(state.tree, _no_store).node, tool_version)
-    state.remember()
-    return keys
+        return KeyTable(evaluation.graph, node_of or InputFiles(state.tree, _no_store).node, tool_version)
 
 
 def hashed_graph(state: State, question: Question, say: Say) -> tuple[ConfiguredGraph, KeyTable, NodeOf]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from pathlib import Path
 
 from lambdabuild import state
 from lambdabuild.digest import Digest
@@ -29,6 +30,11 @@ class KeptBlobs:
 
     def __init__(self, place: str) -> None:
         self._place = place
+
+    @classmethod
+    def of(cls, cache: Path) -> KeptBlobs:
+        """Returns those of a cache directory, which are read when they are asked for."""
+        return cls(f"{cache}/state/git.blobs")
 
     def known(self, oids: Iterable[str]) -> dict[str, Digest]:
         """Returns the digests of those of some blobs that are known."""
@@ -59,11 +65,7 @@ class KeptBlobs:
             return {}
         if parts is None or len(parts[0]) // _NAME != len(parts[1]) // _ENTRY:
             return {}
-        return dict(zip(_cut(parts[0], _NAME), _cut(parts[1], _ENTRY), strict=True))
-
-
-def _cut(data: bytes, size: int) -> Iterable[bytes]:
-    return (data[start : start + size] for start in range(0, len(data), size))
+        return dict(zip(state.rows(parts[0], _NAME), state.rows(parts[1], _ENTRY), strict=True))
 
 
 def _name(oid: str) -> bytes:
@@ -72,8 +74,3 @@ def _name(oid: str) -> bytes:
 
 def _digest(entry: bytes) -> Digest:
     return Digest(entry[:_HASH].hex(), int.from_bytes(entry[_HASH:], "little"))
-
-
-def place_of(cache: str) -> str:
-    """Returns where they lie below the cache directory."""
-    return f"{cache}/state/git.blobs"

@@ -20,6 +20,8 @@ import os
 import stat
 from binascii import crc32
 from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
 
 from lambdabuild import state
 from lambdabuild.clock import Moment
@@ -41,9 +43,13 @@ class KeptDigests:
     def __init__(self, place: str, root: str) -> None:
         self._place = place
         self._root = root
-        self._entries: dict[str, tuple[bytes, bytes]] = {}
         self._used: set[str] = set()
-        self._read()
+
+    @classmethod
+    def of(cls, cache: Path, root: Path) -> KeptDigests:
+        """Returns those of a workspace in a cache directory, which are read when they are asked for."""
+        name = crc32(os.fsencode(root))
+        return cls(f"{cache}/state/{name:08x}.digests", str(root))
 
     def node(self, path: str) -> FileNode | None:
         """Returns the node of the plain file at `path`, in a plain directory, if its digest is known."""
@@ -85,25 +91,25 @@ class KeptDigests:
             with contextlib.suppress(OSError):
                 self._write()
 
-    def _read(self) -> None:
+    @cached_property
+    def _entries(self) -> dict[str, tuple[bytes, bytes]]:
         try:
             with open(self._place, "rb") as file:
-                data = file.read()
+                parts = state.parts_of(file.read(), _MAGIC, _PARTS)
         except OSError:
-            return
-        parts = state.parts_of(data, _MAGIC, _PARTS)
+            return {}
         if parts is None:
-            return
+            return {}
         root, names, statuses, hashes = parts
         paths = os.fsdecode(names).split("\0")[:-1]
-        if (os.fsdecode(root), len(statuses), len(hashes)) == (
+        if (os.fsdecode(root), len(statuses), len(hashes)) != (
             self._root,
             len(paths) * state.BYTES,
             len(paths) * _HASH,
         ):
-            rows = (statuses[start : start + state.BYTES] for start in range(0, len(statuses), state.BYTES))
-            ends = (hashes[start : start + _HASH] for start in range(0, len(hashes), _HASH))
-            self._entries = dict(zip(paths, zip(rows, ends, strict=True), strict=True))
+            return {}
+        entries = zip(state.rows(statuses, state.BYTES), state.rows(hashes, _HASH), strict=True)
+        return dict(zip(paths, entries, strict=True))
 
     def _write(self) -> None:
         entries = self._entries
@@ -122,8 +128,3 @@ def _packed(status: Status) -> bytes:
         return state.packed(list(status))
     except state.StatusError:
         return b""
-
-
-def place_of(cache: str, root: str) -> str:
-    """Returns where the digests of a workspace lie below the cache directory."""
-    return f"{cache}/state/{crc32(os.fsencode(root)):08x}.digests"

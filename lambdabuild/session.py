@@ -21,7 +21,7 @@ from lambdabuild.execution import Event
 from lambdabuild.executors.local import LocalExecutor
 from lambdabuild.explain.history import LocalHistory
 from lambdabuild.inputs import InputFiles
-from lambdabuild.kept_digests import KeptDigests, place_of
+from lambdabuild.kept_digests import KeptDigests
 from lambdabuild.keys import KeyTable, sources
 from lambdabuild.output_paths import LISTING, output_directories
 from lambdabuild.outputs import VerifiedOnce, prepare
@@ -105,7 +105,7 @@ class Session:
         self._say = say
         self._environ = environ or {}
         self._on_reasons = on_reasons
-        self._tree = WorkingTree(workspace.root, workspace.ignore, lambda: self._digests)
+        self._tree = WorkingTree(workspace.root, workspace.ignore, KeptDigests.of(cache_dir, workspace.root))
         self.hashed: KeyTable | None = None
         self.held: frozenset[str] = frozenset()
 
@@ -113,11 +113,6 @@ class Session:
     def leads(self) -> Mapping[str, str]:
         """Where links led: path -> path, of the sources that were hashed."""
         return self._tree.led
-
-    @cached_property
-    def _digests(self) -> KeptDigests:
-        root = str(self.workspace.root)
-        return KeptDigests(place_of(str(self.cache_dir), root), root)
 
     @cached_property
     def store(self) -> LocalStore:
@@ -225,8 +220,6 @@ class Session:
             with self.inputs.hashing(news):
                 keys = KeyTable(graph, self.inputs.node, tool_version, part)
             work.note(targets=len(keys.hashes))
-        with span("hashing", "keep digests"):
-            self._tree.remember()
         if keys.failures and not keep_going:
             raise next(iter(keys.failures.values()))
         self.hashed = keys

@@ -27,7 +27,7 @@ from binascii import crc32
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # every start would pay for it
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _MAGIC = b"lambdabuild state 1\n"
 _PARTS = 7
@@ -111,6 +111,11 @@ def parts_of(data: bytes, magic: bytes, count: int) -> list[bytes] | None:
         parts.append(data[start : start + size])
         start += size
     return parts
+
+
+def rows(part: bytes, size: int) -> Iterable[bytes]:
+    """Returns the entries of a part that are all of that size, in bytes."""
+    return (part[start : start + size] for start in range(0, len(part), size))
 
 
 def read(path: str, question: bytes) -> State | None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lambdabuild import kept_blobs
 from lambdabuild.digest import Digest, digest_of
-from lambdabuild.kept_blobs import KeptBlobs, place_of
+from lambdabuild.kept_blobs import KeptBlobs
 from lambdabuild.sources.git_files import Commit
 from tests.affected.repository import Repository
 
@@ -25,43 +25,45 @@ news = st.lists(st.dictionaries(oids, digests, max_size=5), max_size=4)
 @given(news, st.lists(oids, max_size=3))
 def test_what_was_kept_is_known_and_nothing_else(kept: list[dict[str, Digest]], others: list[str]) -> None:
     with tempfile.TemporaryDirectory() as name:
-        place = place_of(name)
+        kept_at = Path(name)
         expected: dict[str, Digest] = {}
         for each in kept:
-            KeptBlobs(place).keep(each)
+            KeptBlobs.of(kept_at).keep(each)
             expected |= each
-        assert KeptBlobs(place).known([*expected, *others]) == expected
-        assert KeptBlobs(place).known(others) == {oid: expected[oid] for oid in others if oid in expected}
+        assert KeptBlobs.of(kept_at).known([*expected, *others]) == expected
+        assert KeptBlobs.of(kept_at).known(others) == {
+            oid: expected[oid] for oid in others if oid in expected
+        }
 
 
 @given(st.data())
 def test_a_damaged_file_says_nothing(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as name:
-        place = Path(place_of(name))
-        KeptBlobs(str(place)).keep({"ab" * 20: digest_of(b"one"), "cd" * 32: digest_of(b"two")})
+        place = Path(name, "state/git.blobs")
+        KeptBlobs.of(Path(name)).keep({"ab" * 20: digest_of(b"one"), "cd" * 32: digest_of(b"two")})
         whole = place.read_bytes()
         at = data.draw(st.integers(0, len(whole) - 1))
         flipped = whole[:at] + bytes([whole[at] ^ data.draw(st.integers(1, 255))]) + whole[at + 1 :]
         for bad in (whole[:at], flipped, whole + b"\0"):
             place.write_bytes(bad)
-            assert KeptBlobs(str(place)).known(["ab" * 20, "cd" * 32]) == {}
-        KeptBlobs(str(place)).keep({"ef" * 20: digest_of(b"three")})
-        assert KeptBlobs(str(place)).known(["ef" * 20, "ab" * 20]) == {"ef" * 20: digest_of(b"three")}
+            assert KeptBlobs.of(Path(name)).known(["ab" * 20, "cd" * 32]) == {}
+        KeptBlobs.of(Path(name)).keep({"ef" * 20: digest_of(b"three")})
+        assert KeptBlobs.of(Path(name)).known(["ef" * 20, "ab" * 20]) == {"ef" * 20: digest_of(b"three")}
 
 
 def test_where_it_cannot_be_written_nothing_is_kept(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
-    kept = KeptBlobs(place_of(str(tmp_path)))
+    kept = KeptBlobs.of(tmp_path)
     kept.keep({"ab" * 20: digest_of(b"one")})
-    assert KeptBlobs(place_of(str(tmp_path))).known(["ab" * 20]) == {}
+    assert KeptBlobs.of(tmp_path).known(["ab" * 20]) == {}
 
 
 def test_of_too_many_those_that_came_last_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept_blobs, "_MOST", 2)
     names = ["ab" * 20, "cd" * 20, "ef" * 20]
     for name in names:
-        KeptBlobs(place_of(str(tmp_path))).keep({name: digest_of(name.encode())})
-    assert KeptBlobs(place_of(str(tmp_path))).known(names) == {names[2]: digest_of(names[2].encode())}
+        KeptBlobs.of(tmp_path).keep({name: digest_of(name.encode())})
+    assert KeptBlobs.of(tmp_path).known(names) == {names[2]: digest_of(names[2].encode())}
 
 
 @pytest.fixture

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from functools import cache as once
+from functools import partial
 
 import click
 
-from lambdabuild import kept_blobs, kept_digests
 from lambdabuild.affected import (
     CHANGED,
     NEW,
@@ -64,16 +63,15 @@ def command(
     where = options.place(directory, configs)
     question = options.question(where, patterns or ("//...",), platforms, keep_going=keep_going)
     root = where.workspace.root
-    cache = str(options.cache_directory())
-    blobs = KeptBlobs(kept_blobs.place_of(cache))
-    digests = once(lambda: KeptDigests(kept_digests.place_of(cache, str(root)), str(root)))
+    cache = options.cache_directory()
+    state_at = partial(state_of, root, configs=configs, env=os.environ, blobs=KeptBlobs.of(cache))
     with ExitStack() as stack:
-        before, *others = [
-            stack.enter_context(state_of(root, each, configs=configs, env=os.environ, blobs=blobs))
-            for each in (since, until)
-            if each is not None
-        ]
-        after = others[0] if others else working_state(where.workspace, digests)
+        before = stack.enter_context(state_at(since))
+        after = (
+            working_state(where.workspace, KeptDigests.of(cache, root))
+            if until is None
+            else stack.enter_context(state_at(until))
+        )
         found = affected(before, after, question, ui.said)
     _check_kinds(kinds, found)
     shown = [each for each in found.differences if not kinds or not each.kind or each.kind in kinds]

@@ -211,9 +211,8 @@ class RevisionFiles:
             if owner and _kind(owner.entries[path]) is Kind.FILE and not owner.converts(path):
                 wanted.setdefault(owner, {})[owner.entries[path].oid] = None
         for owner, oids in wanted.items():
-            unknown = oids.keys() - self._digests.keys()
             if self._blobs:
-                self._digests.update(self._blobs.known(unknown))
+                self._digests.update(self._blobs.known(oids.keys() - self._digests.keys()))
             news = owner.hash_stored([oid for oid in oids if oid not in self._digests])
             self._digests.update(news)
             if self._blobs:
@@ -258,8 +257,10 @@ def open_revision(
 ) -> RevisionFiles:
     """Returns the files of a revision of the repository in which the workspace at `root` lies.
 
-    env: the environment for git; blobs: that of RevisionFiles. Raises UserError for a revision that does not
-    exist, ExternalError for one that is not here.
+    env:   the environment for git.
+    blobs: that of RevisionFiles.
+
+    Raises UserError for a revision that does not exist, ExternalError for one that is not here.
     """
     return RevisionFiles(find_revision(root, name, env), blobs)
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -41,14 +41,14 @@ class WorkingTree:
     listings:     directory -> its entries, of each one that was listed.
     links:        path -> target of each symlink on the way to anything.
     led:          path -> where it led, of each that is not there itself; absolute outside the workspace.
-    digests:      gives those that are known of plain files in plain directories; asked where many are wanted.
+    digests:      those that are known of plain files in plain directories; asked where many are wanted.
     """
 
     def __init__(
         self,
         root: Path,
         ignore: frozenset[str] = frozenset(),
-        digests: Callable[[], Digests] | None = None,
+        digests: Digests | None = None,
     ) -> None:
         self.root = root
         self.ignore = ignore
@@ -61,7 +61,6 @@ class WorkingTree:
         self._places: dict[Digest, str] = {}
         self.led: dict[str, str] = {}
         self._digests = digests
-        self._news: tuple[list[tuple[str, str, Status]], Moment] | None = None
         self._coming: Generator[str, None, None]
         self._expected: set[str] = set()
         self._follow = Links(root, self._target_of).real
@@ -143,11 +142,11 @@ class WorkingTree:
         directories = {path.rpartition("/")[0] for path in paths}
         plain = {each for each in directories if self._is_plain(each)}
         wanted = [path for path in paths if path not in self._nodes and path.rpartition("/")[0] in plain]
-        news: list[tuple[str, str, Status]] | None = None
+        digests = self._digests if len(wanted) > FEW else None
         began = Moment.now()
-        if self._digests is not None and len(wanted) > FEW:
-            wanted = self._unknown(wanted, self._digests())
-            news = []
+        if digests:
+            wanted = self._unknown(wanted, digests)
+        news: list[tuple[str, str, Status]] = []
         self._expected, self._coming = set(wanted), self._read_all(wanted, news)
         try:
             yield
@@ -155,13 +154,8 @@ class WorkingTree:
         finally:
             self._coming.close()
             self._expected = set()
-        self._news = (news, began) if news else None
-
-    def remember(self) -> None:
-        """Keeps the digests that `hashing` had to find out."""
-        if self._news and self._digests is not None:
-            self._digests().keep(*self._news)
-        self._news = None
+        if digests:
+            digests.keep(news, began)
 
     def _unknown(self, paths: Sequence[str], digests: Digests) -> list[str]:
         """Returns those of `paths` whose digests nobody knows; learns the others."""
@@ -174,16 +168,18 @@ class WorkingTree:
         return found
 
     def _read_all(
-        self, paths: Sequence[str], news: list[tuple[str, str, Status]] | None
+        self, paths: Sequence[str], news: list[tuple[str, str, Status]]
     ) -> Generator[str, None, None]:
-        """Yields `paths` one by one, once it has learnt all that can be learnt of each."""
+        """Yields `paths` one by one, once it has learnt all that can be learnt of each.
+
+        news: gets path, hash and status of each that was read.
+        """
         for path, found in zip(paths, read_nodes([self._prefix + path for path in paths]), strict=True):
             self._expected.discard(path)
             if found is not None:
                 node, status = found
                 self._learn(path, node)
-                if news is not None:
-                    news.append((path, node.digest.hash, status))
+                news.append((path, node.digest.hash, status))
             yield path
 
     def _learn(self, path: str, node: FileNode) -> None:

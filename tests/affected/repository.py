@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from lambdabuild.affected import Affected, affected, state_of, working_state
@@ -92,13 +93,13 @@ class Repository:
     ) -> Affected:
         question = Question(tuple(map(parse_pattern, patterns or ("//...",))), platforms, keep_going)
         blobs = KeptBlobs(str(self.place / "kept.blobs"))
+        state_at = partial(state_of, self.root, configs=(), env=self.env, blobs=blobs)
         with ExitStack() as stack:
-            before, *others = [
-                stack.enter_context(state_of(self.root, each, configs=(), env=self.env, blobs=blobs))
-                for each in (since, until)
-                if each is not None
-            ]
-            after = others[0] if others else working_state(load_workspace(self.root, env={}))
+            before = stack.enter_context(state_at(since))
+            if until is None:
+                after = working_state(load_workspace(self.root, env={}))
+            else:
+                after = stack.enter_context(state_at(until))
             return affected(before, after, question, lambda text, at: None)
 
     def close(self) -> None:

@@ -274,25 +274,21 @@ def right_of(team: Team, asked: Asked) -> Wanted:
     return Wanted(f"s3:{verb}Object", f"{BUCKET}/lambdabuild{key}")
 
 
-def killed_at(origin: tuple[Team, dict[str, str]], directory: Path, nth: int, *, after: bool) -> bool:
-    """Kills a cleaning at its nth request; what lives is whole, and the next cleaning finishes.
-
-    Tells whether it came to that request.
-    """
+def killed_at(origin: tuple[Team, dict[str, str]], directory: Path, nth: int, *, after: bool) -> None:
+    """Kills a cleaning at its nth request; what lives is whole, and the next cleaning finishes."""
     team = team_like(origin[0], directory)
     kill = Kill(nth, after=after)
     victim = f"cleaner{directory.name}"
     kill.watch(team.cloud, victim)
     client = begin(team, "clean", "--remote", "--yes", client=victim)
     kill.arm(client)
-    assert client.ended().code == (-9 if kill.struck else 0)
+    assert (client.ended().code, kill.struck) == (-9, True)
     with team.builds_started() as count:
         live = start(team, "--download", "all", client=f"bob{directory.name}").ended()
     assert (count, statuses(live)) == ([0], {"cached"}), live.err
     ended = clean(team, "--yes")
     assert ended.code == 0, ended.err
     assert clean(team).json["store"]["results"] == 0
-    return kill.struck
 
 
 def requests_of(origin: tuple[Team, dict[str, str]], directory: Path) -> list[str]:
@@ -310,18 +306,15 @@ def test_killed_in_the_middle_it_leaves_a_store_that_builds_well(
     seen = requests_of(origin, tmp_path / "whole")
     removals = [nth for nth, name in enumerate(seen, 1) if name.startswith("DELETE")]
     assert len(removals) > 3
-    assert killed_at(origin, tmp_path / "at", removals[len(removals) // 2], after=True)
+    killed_at(origin, tmp_path / "at", removals[len(removals) // 2], after=True)
 
 
 @pytest.mark.slow
 def test_killed_at_any_request_it_leaves_a_store_that_builds_well(
     origin: tuple[Team, dict[str, str]], cloud: Cloud, tmp_path: Path
 ) -> None:
-    seen = requests_of(origin, tmp_path / "whole")
-    struck = {
-        nth: killed_at(origin, tmp_path / f"at{nth}{'after' * after}", nth, after=after)
-        for nth, name in enumerate(seen, 1)
-        for after in ((False, True) if name.startswith(("PUT", "DELETE")) else (nth % 2 == 0,))
-    }
-    # One that looks a little later may have a request or two less to make.
-    assert all(struck[nth] for nth in range(1, len(seen) - 2))
+    # A request that is made again on a busy machine is one more: the shorter of two is what each makes.
+    seen = min((requests_of(origin, tmp_path / name) for name in ("one", "other")), key=len)
+    for nth, name in enumerate(seen, 1):
+        for after in (False, True) if name.startswith(("PUT", "DELETE")) else (nth % 2 == 0,):
+            killed_at(origin, tmp_path / f"at{nth}{'after' * after}", nth, after=after)

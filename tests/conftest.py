@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 settings.register_profile(
     "default",
-    derandomize=True,  # so that more examples would be the same ones again each day
-    max_examples=50,
+    derandomize=True,
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
@@ -37,13 +36,16 @@ EVERYWHERE = ("", "e2e", "property", "python", "starlark", "tools")
 The others are about services, daemons, documents and formats, whatever Python runs them."""
 
 
+def folder(directory: Path) -> str:
+    """Returns the name of the folder of tests that `directory` is, or lies in; "" for none."""
+    root = Path(__file__).parent
+    return directory.relative_to(root).parts[0] if root in directory.parents else ""
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leaves whole folders out where their tests would be: importing them takes as long as many tests."""
-    root = Path(__file__).parent
-    if "not once" not in config.option.markexpr or not collection_path.is_relative_to(root):
-        return None
-    parts = collection_path.relative_to(root).parts
-    return True if collection_path.is_dir() and parts and parts[0] not in EVERYWHERE else None
+    left_out = "not once" in config.option.markexpr and collection_path.is_dir()
+    return True if left_out and folder(collection_path) not in EVERYWHERE else None
 
 
 FIRST = ("property", "e2e", "docs")
@@ -67,15 +69,11 @@ forks, and to fork a process of 800 MB takes five times as long as one of 300 MB
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks what CI runs on one Python alone, and puts folders into an order that takes little time."""
-    root = Path(__file__).parent
-    folders: dict[Path, str] = {}
     for item in items:
-        parts = item.path.parent.relative_to(root).parts if item.path.is_relative_to(root) else ()
-        folders[item.path] = parts[0] if parts else ""
-        if folders[item.path] not in EVERYWHERE:
+        if folder(item.path.parent) not in EVERYWHERE:
             item.add_marker(pytest.mark.once)
     ranks = {name: rank for rank, name in enumerate((*FIRST, "", *LAST))}
-    items.sort(key=lambda item: ranks.get(folders[item.path], ranks[""]))
+    items.sort(key=lambda item: ranks.get(folder(item.path.parent), ranks[""]))
 
 
 @pytest.fixture(scope="session")

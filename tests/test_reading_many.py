@@ -16,7 +16,7 @@ from random import Random
 from typing import NamedTuple
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lambdabuild.digest import digest_of
@@ -95,7 +95,6 @@ def everything(root: Path) -> list[str]:
     return found
 
 
-@settings(max_examples=max(settings().max_examples // 2, 10))
 @given(trees, st.randoms(use_true_random=False))
 @example({"a": Entry("file", "a", 0o755), "b": Entry("link", "a")}, Random(0))
 @example({"a/b": Entry("file"), "c": Entry("link", "a"), "b": Entry("link", "c/b")}, Random(0))

@@ -37,7 +37,7 @@ members = ["sample-app", "sample-lib"]
 [[package]]
 name = "idna"
 version = "3.18"
-source = {{ registry = "https://pypi.org/simple" }}
+source = {{ registry = "https://index.invalid/simple" }}
 resolution-markers = [
     "python_full_version < '3.12'",
 ]
@@ -49,7 +49,7 @@ wheels = [
 [[package]]
 name = "idna"
 version = "3.20"
-source = {{ registry = "https://pypi.org/simple" }}
+source = {{ registry = "https://index.invalid/simple" }}
 resolution-markers = [
     "python_full_version >= '3.13'",
     "python_full_version == '3.12.*'",
@@ -108,7 +108,7 @@ requires-python = ">=3.11"
 name = "idna"
 version = "3.18"
 marker = "python_full_version < '3.12'"
-index = "https://pypi.org/simple"
+index = "https://index.invalid/simple"
 sdist = {{ url = "https://x.org/idna-3.18.tar.gz", size = 1, hashes = {{ sha256 = "{A}", md5 = "x" }} }}
 wheels = [{{ url = "https://x.org/idna-3.18-py3-none-any.whl", hashes = {{ sha256 = "{B}" }} }}]
 
